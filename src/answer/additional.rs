@@ -1,0 +1,98 @@
+//! Which addresses go along (RFC 1034 §4.3.2 steps 3b and 6).
+//!
+//! With a referral go the addresses that the zone holds of the name servers it names: those within
+//! the cut must arrive, or the asker must be told that some are missing (RFC 9471 §3.1); the others
+//! are a kindness. With an answer go the addresses of what NS, MX and SRV records point at, from any
+//! zone served here, as a kindness too.
+
+use super::{End, Reply};
+use crate::name::{Name, Suffixes};
+use crate::rr::table;
+use crate::zone::set::ZoneSet;
+use crate::zone::{Node, Position, Rrset};
+
+/// The most address sets that go along as a kindness: an answer that fills 1,232 octets has room for
+/// fewer.
+const KINDNESSES_MAX: usize = 64;
+
+/// How much an address is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without it the asker cannot go on.
+    Required,
+    /// It saves the asker a question.
+    Kindness,
+}
+
+/// Hands the addresses that belong to a referral to `take`, with their owner, the required ones
+/// first; ends when it says so.
+pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z>) -> bool) {
+    let Some(ns) = reply.authority.filter(|_| reply.end == End::Referral) else {
+        return;
+    };
+    let (Some(set), super::Owner::Name(cut)) = (ns.as_rrset(), ns.owner) else {
+        return;
+    };
+    for need in [Need::Required, Need::Kindness] {
+        let targets = set
+            .targets()
+            .filter(|name| name.is_within(cut) == (need == Need::Required));
+        for node in targets.filter_map(|name| reply.zone.node_of(name)) {
+            for addresses in addresses(node) {
+                if !take(need, node.name(), addresses) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Hands the addresses of what `sets` point at to `take`, with their owner, from whichever zone holds
+/// them; each once, and none that the answer holds already.
+pub fn of_targets<'z>(
+    sets: impl Iterator<Item = Rrset<'z>>,
+    reply: &Reply<'z>,
+    zones: &'z ZoneSet,
+    mut take: impl FnMut(Name<'z>, Rrset<'z>),
+) {
+    let mut given: [Option<Rrset<'z>>; KINDNESSES_MAX] = [None; KINDNESSES_MAX];
+    let mut count = 0;
+    for node in sets
+        .flat_map(Rrset::targets)
+        .filter_map(|target| held(target, zones))
+    {
+        for addresses in addresses(node) {
+            let mut answered = reply.answer.iter().filter_map(super::Item::as_rrset);
+            let known = given[..count]
+                .iter()
+                .flatten()
+                .any(|other| other.is(addresses))
+                || answered.any(|other| other.is(addresses));
+            if known {
+                continue;
+            }
+            let Some(place) = given.get_mut(count) else {
+                return;
+            };
+            *place = Some(addresses);
+            count += 1;
+            take(node.name(), addresses);
+        }
+    }
+}
+
+/// The node of a name that a zone here has authority over.
+fn held<'z>(name: Name<'z>, zones: &'z ZoneSet) -> Option<Node<'z>> {
+    let hashes = Suffixes::of(name);
+    let (slot, _) = zones.find(name, &hashes, hashes.labels())?;
+    match slot.zone()?.locate(name, &hashes).position {
+        Position::Exact(node) => Some(node),
+        _ => None,
+    }
+}
+
+fn addresses(node: Node<'_>) -> impl Iterator<Item = Rrset<'_>> {
+    [table::A, table::AAAA]
+        .into_iter()
+        .filter_map(move |rtype| node.rrset(rtype))
+}

@@ -1,0 +1,72 @@
+//! The codes: one row per kind of finding. A code once given keeps its meaning.
+//!
+//! `Z0xx` is about files, `Z1xx` about the language, `Z2xx` about the zone as a whole.
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The zone is served; something in it is probably not meant.
+    Warning,
+    /// The zone cannot be served as written.
+    Error,
+}
+
+/// One kind of finding.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `Z` and three digits.
+    pub id: &'static str,
+    /// Whether it keeps the zone from being served.
+    pub severity: Severity,
+    /// The kind in a few words.
+    pub title: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident $severity:ident $id:literal $title:literal;)*) => {
+        $(#[doc = $title] pub static $name: Code =
+            Code { id: $id, severity: Severity::$severity, title: $title };)*
+        /// Every code, in the order of its number.
+        pub static ALL: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+    FILE_UNREADABLE     Error   "Z001" "the file cannot be read";
+    FILE_EMPTY          Error   "Z002" "the file holds no record";
+    ZONE_TWICE          Error   "Z003" "two files hold the same zone";
+    SERIAL_SAME         Warning "Z004" "the content changed, the serial did not";
+    SYNTAX              Error   "Z101" "the line is not a record";
+    BAD_NAME            Error   "Z102" "not a domain name";
+    BAD_TYPE            Error   "Z103" "not a record type";
+    BAD_CLASS           Error   "Z104" "a class that zone files here do not hold";
+    BAD_TTL             Error   "Z105" "not a time to live";
+    BAD_DATA            Error   "Z106" "the record's data is wrong";
+    DATA_MISSING        Error   "Z107" "the record's data ends early";
+    DATA_EXTRA          Error   "Z108" "something follows the record's data";
+    UNBALANCED          Error   "Z109" "a parenthesis or quote has no partner";
+    NO_OWNER            Error   "Z110" "the first record has no owner";
+    NO_TTL              Error   "Z111" "no time to live is known";
+    BAD_DIRECTIVE       Error   "Z112" "not a directive";
+    BAD_INCLUDE         Error   "Z113" "an included file cannot be used";
+    SOA_MISSING         Error   "Z201" "the zone has no SOA record";
+    SOA_TWICE           Error   "Z202" "the zone has more than one SOA record";
+    OUT_OF_ZONE         Error   "Z203" "the owner is not in the zone";
+    NS_MISSING          Error   "Z204" "the zone has no NS record at its apex";
+    ALIAS_AND_OTHER     Error   "Z205" "a CNAME beside other records";
+    SINGLE_ONLY         Error   "Z206" "a record that a name can have only one of";
+    BELOW_DNAME         Error   "Z207" "a record below a DNAME";
+    TTL_DIFFERS         Warning "Z208" "records of one set differ in their TTL";
+    DUPLICATE           Warning "Z209" "the record is there already";
+    TYPE_NOT_STORED     Error   "Z210" "a type that exists only in messages";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_in_order() {
+        assert!(ALL.windows(2).all(|pair| pair[0].id < pair[1].id));
+    }
+}

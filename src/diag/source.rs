@@ -1,0 +1,135 @@
+//! The files that were read, and places in them.
+
+use std::sync::Arc;
+
+/// Which file, in the order they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SourceId(pub u16);
+
+/// A run of octets in one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The file.
+    pub source: SourceId,
+    /// The first octet.
+    pub start: u32,
+    /// The octet after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The span from the start of this one to the end of `other`, which follows it in the same file.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        if other.source == self.source {
+            Span {
+                end: other.end.max(self.end),
+                ..self
+            }
+        } else {
+            self
+        }
+    }
+}
+
+/// One file: what it is called, and its octets.
+#[derive(Debug)]
+pub struct Source {
+    /// The path as the user would write it.
+    pub name: String,
+    /// The file's content.
+    pub text: Arc<Vec<u8>>,
+}
+
+/// A line of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Counted from 1.
+    pub number: usize,
+    /// Where it starts in the file, in octets.
+    pub start: usize,
+    /// Its octets, without the line end.
+    pub text: &'a [u8],
+}
+
+/// All files of one run. Their order is the order in which they were read.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    sources: Vec<Source>,
+}
+
+impl SourceMap {
+    /// Adds a file. `None` once there are 65,536 of them, or if it has 4 GiB or more: a [`Span`]
+    /// could not name the place.
+    pub fn add(&mut self, name: String, text: Vec<u8>) -> Option<SourceId> {
+        let id = u16::try_from(self.sources.len()).ok()?;
+        u32::try_from(text.len()).ok()?;
+        self.sources.push(Source {
+            name,
+            text: Arc::new(text),
+        });
+        Some(SourceId(id))
+    }
+
+    /// The file of that number.
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.sources[usize::from(id.0)]
+    }
+
+    /// All files, the first one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter()
+    }
+
+    /// The line that holds the start of `span`.
+    pub fn line(&self, span: Span) -> Line<'_> {
+        let text = &self.get(span.source).text;
+        let at = (span.start as usize).min(text.len());
+        let start = text[..at]
+            .iter()
+            .rposition(|&octet| octet == b'\n')
+            .map_or(0, |end| end + 1);
+        let end = text[at..]
+            .iter()
+            .position(|&octet| octet == b'\n')
+            .map_or(text.len(), |n| at + n);
+        let number = 1 + text[..start]
+            .iter()
+            .filter(|&&octet| octet == b'\n')
+            .count();
+        let line = &text[start..end];
+        Line {
+            number,
+            start,
+            text: line.strip_suffix(b"\r").unwrap_or(line),
+        }
+    }
+
+    /// `file:line:column` of the start of `span`; columns count from 1, in octets.
+    pub fn place(&self, span: Span) -> String {
+        let line = self.line(span);
+        let column = (span.start as usize).saturating_sub(line.start) + 1;
+        format!("{}:{}:{column}", self.get(span.source).name, line.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_at_line_ends_and_at_the_end_of_the_file() {
+        let mut map = SourceMap::default();
+        let source = map.add("a.zone".into(), b"one\r\ntwo\n".to_vec()).unwrap();
+        let at = |start| Span {
+            source,
+            start,
+            end: start,
+        };
+        assert_eq!(map.place(at(0)), "a.zone:1:1");
+        assert_eq!(map.place(at(5)), "a.zone:2:1");
+        assert_eq!(map.place(at(9)), "a.zone:3:1");
+        assert_eq!(map.line(at(1)).text, b"one");
+        assert_eq!(map.line(at(9)).text, b"");
+    }
+}

@@ -1,0 +1,3 @@
+//! Zonesmith: an authoritative name server for a folder of zone files.
+
+pub mod name;

@@ -1,0 +1,207 @@
+//! Names as people write them (RFC 1035 §5.1): dots between labels, `\.` and `\032` as escapes.
+
+use super::{LABEL_LEN_MAX, NAME_LEN_MAX, Name, NameBuf};
+use std::fmt;
+use std::str::FromStr;
+
+/// Why text is no domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing was written.
+    Empty,
+    /// Two dots in a row, or a dot in front.
+    EmptyLabel,
+    /// A label of more than 63 octets.
+    LabelTooLong,
+    /// More than 255 octets in all.
+    NameTooLong,
+    /// A backslash not followed by one character or three digits up to 255.
+    BadEscape,
+    /// No final dot, and no origin to stand behind the name.
+    NoOrigin,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NameError::Empty => "a name is missing",
+            NameError::EmptyLabel => "a label is empty: two dots in a row, or a dot in front",
+            NameError::LabelTooLong => "a label has more than 63 octets",
+            NameError::NameTooLong => "the name has more than 255 octets",
+            NameError::BadEscape => {
+                "a backslash stands before neither a character nor three digits up to 255"
+            }
+            NameError::NoOrigin => "the name has no final dot, and no origin is known to follow it",
+        })
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// Reads a name from text. One without a final dot is relative to `origin`.
+///
+/// `@` is no name here; in a zone file it stands for the origin, and zone files know that.
+///
+/// # Errors
+/// What is wrong with the text, see [`NameError`].
+pub fn parse(text: &[u8], origin: Option<Name<'_>>) -> Result<NameBuf, NameError> {
+    match text {
+        b"" => return Err(NameError::Empty),
+        b"." => return Ok(NameBuf::root()),
+        _ => {}
+    }
+    let mut name = Writer::new();
+    let mut rest = text;
+    while let Some((&octet, tail)) = rest.split_first() {
+        rest = tail;
+        match octet {
+            b'.' => name.end_label()?,
+            b'\\' => {
+                let (octet, tail) = unescape(rest).ok_or(NameError::BadEscape)?;
+                rest = tail;
+                name.push(octet)?;
+            }
+            _ => name.push(octet)?,
+        }
+    }
+    name.finish(origin)
+}
+
+/// Resolves what follows a backslash: the octet meant, and the text behind it.
+pub fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            let value = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+            Some((u8::try_from(value).ok()?, rest))
+        }
+        [b'0'..=b'9', ..] | [] => None,
+        [octet, rest @ ..] => Some((*octet, rest)),
+    }
+}
+
+/// Builds a name octet by octet, keeping the length octet of the open label in view.
+struct Writer {
+    wire: [u8; NAME_LEN_MAX],
+    /// Where the open label's length octet stands.
+    label: usize,
+    /// Where the next octet goes.
+    end: usize,
+}
+
+impl Writer {
+    fn new() -> Writer {
+        Writer {
+            wire: [0; NAME_LEN_MAX],
+            label: 0,
+            end: 1,
+        }
+    }
+
+    fn push(&mut self, octet: u8) -> Result<(), NameError> {
+        if self.end - self.label > LABEL_LEN_MAX {
+            return Err(NameError::LabelTooLong);
+        }
+        *self.wire.get_mut(self.end).ok_or(NameError::NameTooLong)? = octet;
+        self.end += 1;
+        Ok(())
+    }
+
+    fn end_label(&mut self) -> Result<(), NameError> {
+        let len = self.end - self.label - 1;
+        if len == 0 {
+            return Err(NameError::EmptyLabel);
+        }
+        self.wire[self.label] = super::length(len);
+        self.label = self.end;
+        self.end += 1;
+        (self.label < NAME_LEN_MAX)
+            .then_some(())
+            .ok_or(NameError::NameTooLong)
+    }
+
+    fn finish(mut self, origin: Option<Name<'_>>) -> Result<NameBuf, NameError> {
+        if self.end == self.label + 1 {
+            return Ok(Name::stored(&self.wire).to_buf()); // a final dot: the root label is there
+        }
+        let origin = origin.ok_or(NameError::NoOrigin)?;
+        self.end_label()?;
+        NameBuf::join(&self.wire[..self.label], origin).ok_or(NameError::NameTooLong)
+    }
+}
+
+impl FromStr for NameBuf {
+    type Err = NameError;
+
+    /// Reads a name in full; a missing final dot is supplied.
+    fn from_str(text: &str) -> Result<NameBuf, NameError> {
+        parse(text.as_bytes(), Some(Name::ROOT))
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    /// The name with its final dot, escaped so that reading it gives the same name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return f.write_str(".");
+        }
+        for label in self.labels() {
+            for &octet in label {
+                write_octet(f, octet)?;
+            }
+            f.write_str(".")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_octet(f: &mut fmt::Formatter<'_>, octet: u8) -> fmt::Result {
+    match octet {
+        b'.' | b';' | b'(' | b')' | b'"' | b'\\' | b'@' | b'$' => {
+            write!(f, "\\{}", char::from(octet))
+        }
+        0x21..=0x7e => write!(f, "{}", char::from(octet)),
+        _ => write!(f, "\\{octet:03}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_wire_are_each_others_inverse() {
+        for text in [
+            ".",
+            "smith.edu.",
+            "a\\.b.c.",
+            "\\000\\255\\032.x.",
+            "*.sites.",
+            "\\@.a.",
+        ] {
+            let name: NameBuf = text.parse().unwrap();
+            assert_eq!(name.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_name() {
+        let origin = "smith.edu.".parse::<NameBuf>().unwrap();
+        let read =
+            |text: &str| parse(text.as_bytes(), Some(origin.as_name())).map(|n| n.to_string());
+        assert_eq!(read("www"), Ok("www.smith.edu.".into()));
+        assert_eq!(read(""), Err(NameError::Empty));
+        assert_eq!(read("www..a."), Err(NameError::EmptyLabel));
+        assert_eq!(read(".a."), Err(NameError::EmptyLabel));
+        assert_eq!(read(".."), Err(NameError::EmptyLabel));
+        assert_eq!(read("a\\256."), Err(NameError::BadEscape));
+        assert_eq!(read("a\\1"), Err(NameError::BadEscape));
+        assert_eq!(read(&"a".repeat(64)), Err(NameError::LabelTooLong));
+        assert_eq!(
+            read(&format!("{}.", "a".repeat(63))),
+            Ok(format!("{}.", "a".repeat(63)))
+        );
+        assert_eq!(read(&"a.".repeat(128)), Err(NameError::NameTooLong));
+        assert_eq!(read(&"a.".repeat(127)), Ok("a.".repeat(127)));
+        assert_eq!(parse(b"www", None), Err(NameError::NoOrigin));
+    }
+}

@@ -1,0 +1,90 @@
+//! One zone file off the disk → a zone, with everything found in it.
+
+use crate::diag::{Diagnostic, Report, Span, codes};
+use crate::name::{Name, NameBuf, text};
+use crate::rr::Record;
+use crate::zone::Zone;
+use crate::zone::build::Builder;
+use crate::zonefile::{self, Place};
+use std::path::{Path, PathBuf};
+
+/// What reading one zone file gave.
+pub struct Loaded {
+    /// The zone that the file is about: the SOA's owner, or else what the file's name says.
+    pub apex: Option<NameBuf>,
+    /// The zone, if the file can be served.
+    pub zone: Option<Zone>,
+    /// What was found. It has errors exactly if there is no zone.
+    pub report: Report,
+    /// The files that it includes, as opened: a change in one changes the zone.
+    pub includes: Vec<PathBuf>,
+}
+
+/// Reads a zone file and all that it includes. Relative names are relative to the name of the file,
+/// if it is `<origin>.zone`, until an `$ORIGIN` line.
+pub fn load(path: &Path) -> Loaded {
+    let origin = origin_of(path);
+    let shown = path.display().to_string();
+    let octets = match std::fs::read(path) {
+        Ok(octets) => octets,
+        Err(error) => return unreadable(shown, origin, &error),
+    };
+    let mut includes = Vec::new();
+    let mut include = |written: &str, from: &str| {
+        let path = Path::new(from)
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(written);
+        includes.push(path.clone());
+        let octets = std::fs::read(&path).map_err(|error| error.to_string())?;
+        Ok((path.display().to_string(), octets))
+    };
+    let mut builder = Builder::default();
+    let mut sink = |record: Record<'_>, place: Place| builder.add(record, place.record);
+    let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
+    let apex = builder.apex().or(origin);
+    let zone = build(builder, &mut report);
+    Loaded {
+        apex,
+        zone,
+        report,
+        includes,
+    }
+}
+
+/// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.
+pub fn origin_of(path: &Path) -> Option<NameBuf> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".zone")?;
+    text::parse(stem.as_bytes(), Some(Name::ROOT)).ok()
+}
+
+/// Builds the zone where the file was read without an error. After one, findings about the zone as
+/// a whole would be about what is missing because of it.
+fn build(builder: Builder, report: &mut Report) -> Option<Zone> {
+    if report.has_errors() {
+        return None;
+    }
+    let (zone, findings) = builder.finish(Span::default());
+    report.findings.extend(findings);
+    report.sort();
+    zone
+}
+
+fn unreadable(shown: String, apex: Option<NameBuf>, error: &std::io::Error) -> Loaded {
+    let mut report = Report::default();
+    let what = format!("the file cannot be read: {error}");
+    let source = report.sources.add(shown, Vec::new()).unwrap_or_default();
+    let span = Span {
+        source,
+        ..Span::default()
+    };
+    report
+        .findings
+        .push(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
+    Loaded {
+        apex,
+        zone: None,
+        report,
+        includes: Vec::new(),
+    }
+}

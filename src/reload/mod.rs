@@ -1,0 +1,3 @@
+//! Disk → Zone, off the loop's thread.
+
+pub mod load;

@@ -1,0 +1,329 @@
+//! One message in, one outcome out: the only door to an answer.
+//!
+//! UDP, TCP, the tests and the benches all come through [`respond`]. It has no socket, no clock and
+//! no file, and does not allocate.
+
+use crate::answer::additional::{self, Need};
+use crate::answer::{self, Data, End, Item, Owner, Reply, Scratch};
+use crate::name::{Name, Suffixes};
+use crate::rr::{Class, table};
+use crate::wire::codes::{Ede, Rcode};
+use crate::wire::request::{Fault, Question, Reading, Request};
+use crate::wire::response::{self, DoesNotFit, Response, Section};
+use crate::wire::{HEADER_LEN, TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
+use crate::zone::set::{Slot, ZoneSet};
+use crate::zone::{Rrset, Zone};
+use std::fmt;
+use std::net::SocketAddr;
+
+pub use crate::wire::request::Silence;
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As one datagram.
+    Udp,
+    /// In a stream.
+    Tcp,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// How the message came.
+    pub transport: Transport,
+    /// Where from.
+    pub source: SocketAddr,
+}
+
+/// What the operator chose about answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Leave the NS set and its addresses out of positive answers.
+    pub minimal_responses: bool,
+}
+
+/// All that answering looks at. The loop owns it.
+pub struct State {
+    /// The zones.
+    pub zones: ZoneSet,
+    /// The operator's choices.
+    pub policy: Policy,
+    scratch: Scratch,
+}
+
+impl State {
+    /// No zones yet.
+    pub fn new(policy: Policy) -> State {
+        State {
+            zones: ZoneSet::default(),
+            policy,
+            scratch: Scratch::new(),
+        }
+    }
+}
+
+/// What to do with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Send what was appended to the buffer.
+    Send(Reason),
+    /// Stay silent; the buffer is as it was.
+    Drop(Silence),
+}
+
+/// Why an answer is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A zone answered, and how its question ended.
+    Answered(End),
+    /// A zone answered from its last good version: its file cannot be used as it is now.
+    AnsweredStale(End),
+    /// No zone here holds the name.
+    NotServed,
+    /// The zone's file could never be used.
+    Broken,
+    /// Zone transfers are not offered.
+    Transfer,
+    /// A class other than IN.
+    OtherClass,
+    /// An EDNS version other than 0.
+    EdnsVersion,
+    /// The message is no query that can be answered.
+    Fault(Fault),
+}
+
+/// Answers `message`: appends the answer to `out`, whose content stays in front of it. Over UDP an
+/// answer has at most 1,232 octets, over TCP 65,535.
+pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>) -> Outcome {
+    if from.source.port() == 0 {
+        return Outcome::Drop(Silence::PortZero);
+    }
+    let request = match Reading::of(message) {
+        Reading::Query(request) => request,
+        Reading::Ignore(silence) => return Outcome::Drop(silence),
+        Reading::Reject(header, fault) => {
+            response::header_alone(header, fault.rcode(), out);
+            return Outcome::Send(Reason::Fault(fault));
+        }
+    };
+    let hashes = Suffixes::of(request.question.name);
+    let response = Response::to(&request, &hashes, len_max(&request, from.transport), out);
+    let State {
+        zones,
+        policy,
+        scratch,
+    } = state;
+    Outcome::Send(match decide(&request, &hashes, zones) {
+        Verdict::Refuse(rcode, ede, reason) => refuse(response, rcode, ede, reason),
+        Verdict::Answer(slot, zone) => {
+            let reply = answer::answer(zone, request.question, &hashes, scratch);
+            write(response, &reply, zones, *policy, scratch);
+            match slot {
+                Slot::Stale(_) => Reason::AnsweredStale(reply.end),
+                _ => Reason::Answered(reply.end),
+            }
+        }
+    })
+}
+
+/// How long the answer may be (RFC 6891 §6.2.3, RFC 9715 §3.2).
+fn len_max(request: &Request<'_>, transport: Transport) -> u16 {
+    match (transport, request.edns) {
+        (Transport::Tcp, _) => TCP_LEN_MAX,
+        (Transport::Udp, Some(edns)) => edns.udp_len.min(UDP_LEN_MAX),
+        (Transport::Udp, None) => UDP_LEN_PLAIN,
+    }
+}
+
+/// What is to be done with a query.
+enum Verdict<'z> {
+    /// No zone is asked.
+    Refuse(Rcode, Option<Ede>, Reason),
+    /// This zone is.
+    Answer(&'z Slot, &'z Zone),
+}
+
+/// Who answers: RFC 1034 §4.3.2 step 2, behind what holds for every zone.
+fn decide<'z>(request: &Request<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Verdict<'z> {
+    let question = request.question;
+    if request.edns.is_some_and(|edns| edns.version != 0) {
+        return Verdict::Refuse(Rcode::BADVERS, None, Reason::EdnsVersion);
+    }
+    if question.class != Class::IN {
+        return Verdict::Refuse(
+            Rcode::REFUSED,
+            Some(Ede::NOT_AUTHORITATIVE),
+            Reason::OtherClass,
+        );
+    }
+    if matches!(question.rtype, table::AXFR | table::IXFR) {
+        return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_SUPPORTED), Reason::Transfer);
+    }
+    match find_zone(question, hashes, zones) {
+        None => Verdict::Refuse(
+            Rcode::REFUSED,
+            Some(Ede::NOT_AUTHORITATIVE),
+            Reason::NotServed,
+        ),
+        Some(slot) => match slot.zone() {
+            Some(zone) => Verdict::Answer(slot, zone),
+            None => Verdict::Refuse(Rcode::SERVFAIL, Some(Ede::INVALID_DATA), Reason::Broken),
+        },
+    }
+}
+
+/// The zone nearest to the name. A question for the DS of its apex is the parent's to answer, where
+/// that one is served too (RFC 4035 §3.1.4.1).
+fn find_zone<'z>(
+    question: Question<'_>,
+    hashes: &Suffixes,
+    zones: &'z ZoneSet,
+) -> Option<&'z Slot> {
+    let (slot, labels) = zones.find(question.name, hashes, hashes.labels())?;
+    if question.rtype == table::DS && labels == hashes.labels() && labels > 0 {
+        let parent = zones.find(question.name, hashes, labels - 1);
+        return Some(parent.map_or(slot, |(parent, _)| parent));
+    }
+    Some(slot)
+}
+
+fn refuse(mut response: Response<'_>, rcode: Rcode, ede: Option<Ede>, reason: Reason) -> Reason {
+    response.status(rcode, ede);
+    response.finish();
+    reason
+}
+
+/// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
+/// kindness is left out.
+fn write(
+    mut response: Response<'_>,
+    reply: &Reply<'_>,
+    zones: &ZoneSet,
+    policy: Policy,
+    scratch: &Scratch,
+) {
+    response.status(reply.rcode, None);
+    if reply.authoritative {
+        response.set_authoritative();
+    }
+    match write_needed(&mut response, reply, scratch) {
+        Ok(()) => write_kindnesses(&mut response, reply, zones, policy),
+        Err(DoesNotFit) => response.set_truncated(),
+    }
+    response.finish();
+}
+
+/// Answer, authority, and the glue that a referral cannot do without.
+fn write_needed(
+    response: &mut Response<'_>,
+    reply: &Reply<'_>,
+    scratch: &Scratch,
+) -> Result<(), DoesNotFit> {
+    for item in reply.answer.iter() {
+        write_item(response, Section::Answer, item, scratch)?;
+    }
+    if let Some(item) = &reply.authority {
+        write_item(response, Section::Authority, item, scratch)?;
+    }
+    let mut outcome = Ok(());
+    additional::glue(reply, |need, owner, set| {
+        let written = write_set(response, Section::Additional, owner, set);
+        if need == Need::Required && written.is_err() {
+            outcome = written;
+            return false;
+        }
+        true
+    });
+    outcome
+}
+
+/// What saves the asker a question, as far as there is room: on request the NS set behind a positive
+/// answer, and the addresses of what the records point at.
+fn write_kindnesses(
+    response: &mut Response<'_>,
+    reply: &Reply<'_>,
+    zones: &ZoneSet,
+    policy: Policy,
+) {
+    if reply.end != End::Found {
+        return;
+    }
+    let found = reply.answer.iter().filter_map(Item::as_rrset);
+    let mut name_servers = None;
+    if !policy.minimal_responses {
+        let ns = reply.zone.apex_node().rrset(table::NS);
+        name_servers = ns
+            .filter(|&ns| !found.clone().any(|set| set.is(ns)))
+            .filter(|&ns| write_set(response, Section::Authority, reply.zone.apex(), ns).is_ok());
+    }
+    let sets = found.chain(name_servers);
+    additional::of_targets(sets, reply, zones, |owner, addresses| {
+        let _ = write_set(response, Section::Additional, owner, addresses); // as far as it fits
+    });
+}
+
+fn write_item(
+    response: &mut Response<'_>,
+    section: Section,
+    item: &Item<'_>,
+    scratch: &Scratch,
+) -> Result<(), DoesNotFit> {
+    let owner = match item.owner {
+        Owner::Qname => response::Owner::Qname,
+        Owner::Name(name) => response::Owner::Name(name),
+        Owner::Made(number) => response::Owner::Name(scratch.name(number)),
+    };
+    match item.data {
+        Data::Rrset(set) => response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas()),
+        Data::Cname { ttl, target } => {
+            let target = std::iter::once(scratch.name(target).as_wire());
+            response.rrset(section, owner, table::CNAME, ttl, target)
+        }
+    }
+}
+
+fn write_set(
+    response: &mut Response<'_>,
+    section: Section,
+    owner: Name<'_>,
+    set: Rrset<'_>,
+) -> Result<(), DoesNotFit> {
+    let owner = response::Owner::Name(owner);
+    response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas())
+}
+
+/// One line about a query and its answer: `smith.edu. NS NOERROR: found`.
+pub fn describe(query: &[u8], answer: &[u8], reason: Reason) -> String {
+    let question = query.get(HEADER_LEN..).and_then(Question::split_from);
+    let asked = match question {
+        Some((question, _)) => format!("{} {}", question.name, question.rtype),
+        None => "no question".to_string(),
+    };
+    let rcode = match reason {
+        Reason::EdnsVersion => Rcode::BADVERS,
+        _ => Rcode(u16::from(answer.get(3).map_or(0, |octet| octet & 0xf))),
+    };
+    format!("{asked} {rcode}: {reason}")
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Answered(end) => return end.fmt(f),
+            Reason::AnsweredStale(end) => {
+                return write!(f, "{end}, from the last good version of the zone's file");
+            }
+            Reason::NotServed => "no zone here holds the name",
+            Reason::Broken => "the zone's file cannot be used, and no good version was seen",
+            Reason::Transfer => "zone transfers are not offered",
+            Reason::OtherClass => "only class IN is served",
+            Reason::EdnsVersion => "only EDNS version 0 is spoken",
+            Reason::Fault(Fault::Opcode) => "only the opcode QUERY is known",
+            Reason::Fault(Fault::QuestionCount) => "a query has exactly one question",
+            Reason::Fault(Fault::Question) => "the question is broken",
+            Reason::Fault(Fault::Records) => "the records behind the question are broken",
+            Reason::Fault(Fault::Opt) => "a query has at most one OPT record, owned by the root",
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Resource records: which types are there, and how do their data look on the wire and in text?
+//!
+//! One row of [`table`] describes a type: its mnemonic, its code, and the kinds of its fields in
+//! order. Everything that handles record data reads that row: [`text`] turns words of a zone file
+//! into wire bytes by it, [`rdata`] walks the bytes by it. A type without a row is known by its
+//! number and read in the form of RFC 3597. Adding a type is adding a row.
+
+pub mod loc;
+pub mod rdata;
+pub mod svcb;
+pub mod table;
+pub mod text;
+
+use crate::name::Name;
+use std::fmt;
+
+/// A record type, by its code (RFC 1035 §3.2.2 and IANA's registry).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rtype(pub u16);
+
+impl Rtype {
+    /// The type of that mnemonic, or of the form `TYPE123` (RFC 3597 §5), in any case.
+    pub fn from_text(text: &[u8]) -> Option<Rtype> {
+        table::by_mnemonic(text).map(|row| row.rtype).or_else(|| {
+            let (prefix, digits) = text.split_at_checked(4)?;
+            prefix
+                .eq_ignore_ascii_case(b"TYPE")
+                .then(|| decimal(digits))
+                .flatten()
+                .map(Rtype)
+        })
+    }
+
+    /// Whether the type can stand in a zone: not a question's (`ANY`, `AXFR`, …), not a message's
+    /// own (`OPT`, `TSIG`, `TKEY`), not zero (RFC 6895 §3.1).
+    pub fn is_data(self) -> bool {
+        !matches!(self.0, 0 | 41 | 128..=255)
+    }
+}
+
+impl fmt::Display for Rtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (table::row(*self), self.0) {
+            (Some(row), _) => f.write_str(row.mnemonic),
+            (None, 251) => f.write_str("IXFR"),
+            (None, 252) => f.write_str("AXFR"),
+            (None, 255) => f.write_str("ANY"),
+            (None, code) => write!(f, "TYPE{code}"),
+        }
+    }
+}
+
+impl fmt::Debug for Rtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A class, by its code (RFC 1035 §3.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class(pub u16);
+
+impl Class {
+    /// The Internet, the one class that zones here hold.
+    pub const IN: Class = Class(1);
+
+    /// The class of that mnemonic, or of the form `CLASS123` (RFC 3597 §5), in any case.
+    pub fn from_text(text: &[u8]) -> Option<Class> {
+        let known = [(&b"IN"[..], 1), (b"CH", 3), (b"HS", 4)];
+        if let Some((_, code)) = known
+            .iter()
+            .find(|(word, _)| text.eq_ignore_ascii_case(word))
+        {
+            return Some(Class(*code));
+        }
+        let (prefix, digits) = text.split_at_checked(5)?;
+        prefix
+            .eq_ignore_ascii_case(b"CLASS")
+            .then(|| decimal(digits))
+            .flatten()
+            .map(Class)
+    }
+}
+
+/// The longest TTL in seconds (RFC 2181 §8).
+pub const TTL_MAX: u32 = 0x7fff_ffff;
+
+/// Reads a TTL: seconds, or numbers with the units `w d h m s` as in `1h30m` (BIND's notation,
+/// which every server takes). `None` if it is neither, or above [`TTL_MAX`].
+pub fn ttl_from_text(text: &[u8]) -> Option<u32> {
+    seconds_from_text(text).filter(|&seconds| seconds <= TTL_MAX)
+}
+
+/// Reads seconds, with units or without, up to 32 bits.
+pub(crate) fn seconds_from_text(text: &[u8]) -> Option<u32> {
+    let mut total = 0u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest
+            .iter()
+            .take_while(|octet| octet.is_ascii_digit())
+            .count();
+        let number: u32 = decimal(&rest[..digits])?;
+        let unit = match rest.get(digits).map(u8::to_ascii_lowercase) {
+            None if digits == text.len() => 1, // a bare number; one behind units has no meaning
+            Some(b's') => 1,
+            Some(b'm') => 60,
+            Some(b'h') => 3600,
+            Some(b'd') => 86_400,
+            Some(b'w') => 604_800,
+            _ => return None,
+        };
+        total += u64::from(number) * unit;
+        u32::try_from(total).ok()?;
+        rest = rest.get(digits + 1..).unwrap_or(&[]);
+    }
+    (!text.is_empty())
+        .then(|| u32::try_from(total).ok())
+        .flatten()
+}
+
+/// Reads a decimal number made of digits alone.
+pub(crate) fn decimal<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    plain
+        .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
+        .flatten()
+}
+
+/// One record, as a zone file says it. Its class is IN.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The name that owns it.
+    pub owner: Name<'a>,
+    /// Its type.
+    pub rtype: Rtype,
+    /// How long it may be cached, in seconds.
+    pub ttl: u32,
+    /// Its data: at most 65,535 octets, names uncompressed, checked against the type's row.
+    pub rdata: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ttls_with_and_without_units() {
+        let cases: [(&[u8], Option<u32>); 10] = [
+            (b"0", Some(0)),
+            (b"21600", Some(21600)),
+            (b"1h30m", Some(5400)),
+            (b"1W2D3h4M5s", Some(788_645)),
+            (b"2147483647", Some(TTL_MAX)),
+            (b"2147483648", None),
+            (b"1h30", None),
+            (b"h", None),
+            (b"", None),
+            (b"99999999999999999999w", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(
+                ttl_from_text(text),
+                seconds,
+                "{:?}",
+                text.escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn types_and_classes_by_name_and_by_number() {
+        assert_eq!(Rtype::from_text(b"aaaa"), Some(table::AAAA));
+        assert_eq!(Rtype::from_text(b"TYPE28"), Some(table::AAAA));
+        assert_eq!(
+            Rtype::from_text(b"type65280").unwrap().to_string(),
+            "TYPE65280"
+        );
+        assert_eq!(Rtype::from_text(b"TYPE65536"), None);
+        assert_eq!(Rtype::from_text(b"TYPE"), None);
+        assert_eq!(Class::from_text(b"in"), Some(Class::IN));
+        assert_eq!(Class::from_text(b"CLASS1"), Some(Class::IN));
+        assert_eq!(Class::from_text(b"IS"), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Record data as bytes, walked by a type's row.
+
+use super::table::{Field, Row};
+use super::{Rtype, loc, svcb, table};
+use crate::name::Name;
+
+/// A run of record data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// A name that messages may compress.
+    Name(Name<'a>),
+    /// A name that is written out.
+    PlainName(Name<'a>),
+    /// Anything else.
+    Octets(&'a [u8]),
+}
+
+/// The data of a record of type `rtype`, part by part. What does not follow the row comes as
+/// octets, so that every input is walked to its end.
+pub fn parts(rtype: Rtype, rdata: &[u8]) -> Parts<'_> {
+    Parts {
+        fields: table::row(rtype).map_or(&[], |row| row.fields),
+        rest: rdata,
+    }
+}
+
+/// Iterates over the parts of record data.
+pub struct Parts<'a> {
+    fields: &'static [Field],
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        let Some((&field, fields)) = self.fields.split_first() else {
+            let octets = std::mem::take(&mut self.rest);
+            return (!octets.is_empty()).then_some(Part::Octets(octets));
+        };
+        self.fields = fields;
+        let len = field_len(field, self.rest).unwrap_or(self.rest.len());
+        let (octets, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        Some(match (field, Name::from_wire(octets)) {
+            (Field::Name, Some(name)) => Part::Name(name),
+            (Field::PlainName, Some(name)) => Part::PlainName(name),
+            _ => Part::Octets(octets),
+        })
+    }
+}
+
+/// Whether `rdata` is what `row` describes, to the last octet.
+pub fn is_valid(row: &Row, rdata: &[u8]) -> bool {
+    let mut rest = rdata;
+    for &field in row.fields {
+        match field_len(field, rest) {
+            Some(len) => rest = &rest[len..],
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// Whether two data of one type say the same: octet for octet, letters in names without case.
+pub fn same(rtype: Rtype, a: &[u8], b: &[u8]) -> bool {
+    a == b
+        || (a.len() == b.len() && a.eq_ignore_ascii_case(b) && parts(rtype, a).eq(parts(rtype, b)))
+}
+
+/// How many octets at the start of `rdata` the field takes; `None` if they are not its kind.
+fn field_len(field: Field, rdata: &[u8]) -> Option<usize> {
+    let counted = |rest: &[u8]| rest.first().map(|&len| 1 + usize::from(len));
+    let len = match field {
+        Field::Name | Field::PlainName => Name::split_from(rdata)?.0.as_wire().len(),
+        Field::U8 => 1,
+        Field::U16 => 2,
+        Field::U32 | Field::Seconds | Field::Ipv4 => 4,
+        Field::Ipv6 => 16,
+        Field::Eui(len) => len,
+        Field::Text => counted(rdata)?,
+        Field::Tag => counted(rdata).filter(|&len| len > 1)?,
+        Field::Texts => {
+            let mut at = counted(rdata)?;
+            while at < rdata.len() {
+                at += counted(&rdata[at..])?;
+            }
+            at
+        }
+        Field::Location => loc::LEN,
+        Field::SvcParams => return svcb::is_valid(rdata).then_some(rdata.len()),
+        Field::Hex => return (!rdata.is_empty()).then_some(rdata.len()),
+        Field::Value => rdata.len(),
+    };
+    (len <= rdata.len()).then_some(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_where_the_row_puts_them() {
+        let mx = b"\0\x0a\x04mail\0";
+        let parts: Vec<_> = parts(table::MX, mx).collect();
+        assert_eq!(parts[0], Part::Octets(b"\0\x0a"));
+        assert_eq!(
+            parts[1],
+            Part::Name(Name::from_wire(b"\x04mail\0").unwrap())
+        );
+        assert!(same(table::MX, mx, b"\0\x0a\x04MAIL\0"));
+        assert!(!same(table::TXT, b"\x01a", b"\x01A"));
+    }
+
+    #[test]
+    fn data_that_ends_early_or_late_is_invalid() {
+        let valid = |rtype, rdata: &[u8]| is_valid(table::row(rtype).unwrap(), rdata);
+        assert!(valid(table::A, &[1, 2, 3, 4]));
+        assert!(!valid(table::A, &[1, 2, 3]));
+        assert!(!valid(table::A, &[1, 2, 3, 4, 5]));
+        assert!(valid(table::TXT, b"\x01a\x00"));
+        assert!(!valid(table::TXT, b""));
+        assert!(!valid(table::TXT, b"\x02a"));
+        assert!(!valid(table::DS, &[0, 1, 8, 2]));
+        assert!(!valid(table::MX, b"\0\x0a\x04mai"));
+        assert!(!valid(table::CAA, b"\0\0"));
+    }
+}

@@ -1,0 +1,116 @@
+//! Which names stand where in the message being written (RFC 1035 §4.1.4).
+//!
+//! A fixed table of offsets, found by the hash of the name that starts there: no allocation, and
+//! one look per label however many names the message holds, so no zone and no question can make
+//! compression slow. Two names that want one slot cost a few octets, never a wrong pointer: each
+//! candidate is compared, octet for octet. Only the question may differ in case, since its case is
+//! the asker's choice and carries no meaning (RFC 4343 §4.1).
+
+use crate::name::{Name, hash::Suffixes};
+
+/// The number of slots; the names of an answer that fills 1,232 octets take a third of them.
+const SLOTS: usize = 128;
+/// The last offset that a pointer can hold, and one.
+const POINTER_END: usize = 0x4000;
+
+/// The names written so far.
+pub struct Compressor {
+    /// Offsets from the start of the message; 0, where the header is, stands for none.
+    slots: [u16; SLOTS],
+    /// Where the question ends.
+    question_end: usize,
+}
+
+/// A name as it is to be written: so many octets of it, and then a pointer, if there is one.
+pub struct Plan {
+    /// How many octets stand in full.
+    pub literal: usize,
+    /// Where the rest stands already.
+    pub pointer: Option<u16>,
+}
+
+impl Compressor {
+    /// For a message whose question is `qname` and ends at `question_end`.
+    pub fn new(hashes: &Suffixes, question_end: usize) -> Compressor {
+        let mut compressor = Compressor {
+            slots: [0; SLOTS],
+            question_end,
+        };
+        for labels in 1..=hashes.labels() {
+            compressor.remember(
+                hashes.hash(labels),
+                super::HEADER_LEN + hashes.offset(labels),
+            );
+        }
+        compressor
+    }
+
+    /// How `name` is to be written at the end of `message`. Remembers it as written.
+    pub fn plan(&mut self, message: &[u8], name: Name<'_>) -> Plan {
+        let hashes = Suffixes::of(name);
+        let known = (1..=hashes.labels()).rev().find_map(|labels| {
+            let offset = self.slots[slot(hashes.hash(labels))];
+            let suffix = &name.as_wire()[hashes.offset(labels)..];
+            self.stands_at(message, usize::from(offset), suffix)
+                .then_some((labels, offset))
+        });
+        let (shared, pointer) = known.map_or((0, None), |(labels, at)| (labels, Some(at)));
+        for labels in shared + 1..=hashes.labels() {
+            self.remember(hashes.hash(labels), message.len() + hashes.offset(labels));
+        }
+        let literal = match pointer {
+            Some(_) => hashes.offset(shared),
+            None => name.as_wire().len(),
+        };
+        Plan { literal, pointer }
+    }
+
+    /// The first name to want a slot keeps it.
+    fn remember(&mut self, hash: u64, offset: usize) {
+        let slot = &mut self.slots[slot(hash)];
+        match u16::try_from(offset) {
+            Ok(offset) if *slot == 0 && usize::from(offset) < POINTER_END => *slot = offset,
+            _ => {}
+        }
+    }
+
+    /// Whether `name` stands in `message` at `offset`. A slot left by an RRset that was taken back
+    /// is no danger: what it points at is compared, too.
+    fn stands_at(&self, message: &[u8], offset: usize, name: &[u8]) -> bool {
+        let mut at = offset;
+        let mut rest = name;
+        while let Some(&len) = message.get(at).filter(|_| at != 0) {
+            if len >= 0xc0 {
+                let Some(&low) = message.get(at + 1) else {
+                    return false;
+                };
+                let target = usize::from(u16::from_be_bytes([len & 0x3f, low]));
+                if target >= at {
+                    return false; // pointers lead backwards, so this walk ends
+                }
+                at = target;
+                continue;
+            }
+            let (Some(there), Some(label)) = (
+                message.get(at..=at + usize::from(len)),
+                rest.get(..=usize::from(len)),
+            ) else {
+                return false;
+            };
+            let in_question = at < self.question_end;
+            if !(there == label || in_question && there.eq_ignore_ascii_case(label)) {
+                return false;
+            }
+            if len == 0 {
+                return true;
+            }
+            at += there.len();
+            rest = &rest[there.len()..];
+        }
+        false
+    }
+}
+
+fn slot(hash: u64) -> usize {
+    usize::try_from(hash >> 57).expect("seven bits")
+}

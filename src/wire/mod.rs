@@ -1,0 +1,41 @@
+//! Messages as bytes: how is a query read, and how is an answer written?
+//!
+//! ```text
+//! 0      2      4        6        8        10       12
+//! | id   | bits | QDCOUNT| ANCOUNT| NSCOUNT| ARCOUNT| question, records …     RFC 1035 §4.1.1
+//! ```
+//!
+//! [`request`] reads: total over every input, without allocation. [`response`] writes: section by
+//! section, an RRset whole or not at all. [`compress`] knows which names stand where in the message
+//! being written.
+
+pub mod codes;
+pub mod compress;
+pub mod request;
+pub mod response;
+
+/// The octets of a message's header (RFC 1035 §4.1.1).
+pub const HEADER_LEN: usize = 12;
+/// The longest answer over UDP to a query without EDNS (RFC 1035 §4.2.1).
+pub const UDP_LEN_PLAIN: u16 = 512;
+/// The longest answer over UDP to a query with EDNS: it crosses every common path in one piece
+/// (RFC 9715 §3.2).
+pub const UDP_LEN_MAX: u16 = 1232;
+/// The longest message over TCP: its length is told in two octets (RFC 1035 §4.2.2).
+pub const TCP_LEN_MAX: u16 = u16::MAX;
+
+/// The bits of the header's second word (RFC 1035 §4.1.1, RFC 4035 §3.2).
+pub mod bits {
+    /// A response.
+    pub const QR: u16 = 0x8000;
+    /// An authoritative answer.
+    pub const AA: u16 = 0x0400;
+    /// Truncated.
+    pub const TC: u16 = 0x0200;
+    /// Recursion desired.
+    pub const RD: u16 = 0x0100;
+    /// Checking disabled.
+    pub const CD: u16 = 0x0010;
+    /// Where the opcode stands.
+    pub const OPCODE: u16 = 0x7800;
+}

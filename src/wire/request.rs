@@ -1,0 +1,280 @@
+//! Bytes → [`Request`]: total over every input. It never panics, never allocates, and looks at each
+//! octet at most once.
+//!
+//! What is no query to answer is sorted out here, by the rules that hold for every zone: a response
+//! is never answered, an opcode that is not QUERY is not implemented, a broken query is a FORMERR.
+
+use super::bits;
+use super::codes::Rcode;
+use super::{HEADER_LEN, UDP_LEN_PLAIN};
+use crate::name::Name;
+use crate::rr::{Class, Rtype, table};
+
+/// What a message turned out to be.
+#[derive(Debug)]
+pub enum Reading<'m> {
+    /// A query to answer.
+    Query(Request<'m>),
+    /// A message that gets an error at once.
+    Reject(Header, Fault),
+    /// A message that gets no answer.
+    Ignore(Silence),
+}
+
+/// Why a message gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// Shorter than a header: there is no id to answer to.
+    TooShort,
+    /// A response. Answering one can set two servers talking forever.
+    Response,
+    /// It came from port 0, which nobody can listen on.
+    PortZero,
+}
+
+/// Why a message gets an error at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An opcode other than QUERY.
+    Opcode,
+    /// Not exactly one question (RFC 9619).
+    QuestionCount,
+    /// The question ends early, or its name is compressed or too long.
+    Question,
+    /// A record behind the question is broken, or octets follow the last one.
+    Records,
+    /// More than one OPT, or one whose owner is not the root (RFC 6891 §6.1.1).
+    Opt,
+}
+
+impl Fault {
+    /// The code to answer with.
+    pub fn rcode(self) -> Rcode {
+        match self {
+            Fault::Opcode => Rcode::NOTIMP,
+            _ => Rcode::FORMERR,
+        }
+    }
+}
+
+/// The part of the header that an answer repeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    /// The id.
+    pub id: [u8; 2],
+    /// The second word, see [`bits`].
+    pub bits: u16,
+}
+
+/// A query: one question, and EDNS if it came with it.
+#[derive(Debug)]
+pub struct Request<'m> {
+    /// What the answer repeats of the header.
+    pub header: Header,
+    /// The question.
+    pub question: Question<'m>,
+    /// What the OPT record says.
+    pub edns: Option<Edns>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'m> {
+    /// QNAME, in the case it came in.
+    pub name: Name<'m>,
+    /// QTYPE.
+    pub rtype: Rtype,
+    /// QCLASS.
+    pub class: Class,
+}
+
+/// The query's OPT record (RFC 6891 §6.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edns {
+    /// The longest UDP answer that the asker can take.
+    pub udp_len: u16,
+    /// The version that the asker speaks.
+    pub version: u8,
+    /// Whether it wants DNSSEC records (RFC 3225).
+    pub dnssec_ok: bool,
+}
+
+impl<'m> Reading<'m> {
+    /// Reads a message.
+    pub fn of(message: &'m [u8]) -> Reading<'m> {
+        let Some((head, body)) = message.split_first_chunk::<HEADER_LEN>() else {
+            return Reading::Ignore(Silence::TooShort);
+        };
+        let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+        let header = Header {
+            id: [head[0], head[1]],
+            bits: word(2),
+        };
+        if header.bits & bits::QR != 0 {
+            return Reading::Ignore(Silence::Response);
+        }
+        if header.bits & bits::OPCODE != 0 {
+            return Reading::Reject(header, Fault::Opcode);
+        }
+        if word(4) != 1 {
+            return Reading::Reject(header, Fault::QuestionCount);
+        }
+        let Some((question, rest)) = Question::split_from(body) else {
+            return Reading::Reject(header, Fault::Question);
+        };
+        let plain = usize::from(word(6)) + usize::from(word(8));
+        match edns(rest, plain, usize::from(word(10))) {
+            Ok(edns) => Reading::Query(Request {
+                header,
+                question,
+                edns,
+            }),
+            Err(fault) => Reading::Reject(header, fault),
+        }
+    }
+}
+
+impl<'m> Question<'m> {
+    /// Splits a question off the front of `bytes`.
+    pub fn split_from(bytes: &'m [u8]) -> Option<(Question<'m>, &'m [u8])> {
+        let (name, rest) = Name::split_from(bytes)?;
+        let ([t1, t2, c1, c2], rest) = rest.split_first_chunk()?;
+        let rtype = Rtype(u16::from_be_bytes([*t1, *t2]));
+        let class = Class(u16::from_be_bytes([*c1, *c2]));
+        Some((Question { name, rtype, class }, rest))
+    }
+
+    /// How many octets the question takes in a message.
+    pub fn wire_len(&self) -> usize {
+        self.name.as_wire().len() + 4
+    }
+}
+
+/// Walks the records behind the question: `plain` of the answer and authority sections, then
+/// `additional` ones, of which one may be OPT.
+fn edns(bytes: &[u8], plain: usize, additional: usize) -> Result<Option<Edns>, Fault> {
+    let mut rest = bytes;
+    let mut found = None;
+    for number in 0..plain + additional {
+        let (record, tail) = RecordHead::split_from(rest).ok_or(Fault::Records)?;
+        rest = tail;
+        if record.rtype == table::OPT {
+            if found.is_some() || number < plain || !record.owned_by_root {
+                return Err(Fault::Opt);
+            }
+            found = Some(record.edns());
+        }
+    }
+    if rest.is_empty() {
+        Ok(found)
+    } else {
+        Err(Fault::Records)
+    }
+}
+
+/// A record's fixed part; its data are stepped over.
+struct RecordHead {
+    owned_by_root: bool,
+    rtype: Rtype,
+    class: u16,
+    ttl: [u8; 4],
+}
+
+impl RecordHead {
+    fn split_from(bytes: &[u8]) -> Option<(RecordHead, &[u8])> {
+        let owner_len = owner_len(bytes)?;
+        let (fixed, rest) = bytes[owner_len..].split_first_chunk::<10>()?;
+        let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        let record = RecordHead {
+            owned_by_root: bytes[0] == 0,
+            rtype: Rtype(word(0)),
+            class: word(2),
+            ttl: [fixed[4], fixed[5], fixed[6], fixed[7]],
+        };
+        Some((record, rest.get(usize::from(word(8))..)?))
+    }
+
+    fn edns(&self) -> Edns {
+        Edns {
+            udp_len: self.class.max(UDP_LEN_PLAIN), // RFC 6891 §6.2.3: less than 512 counts as 512
+            version: self.ttl[1],
+            dnssec_ok: self.ttl[2] & 0x80 != 0,
+        }
+    }
+}
+
+/// How many octets an owner name takes, a pointer at its end included. Where it points is not
+/// looked at: the owners of these records mean nothing here.
+fn owner_len(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match *bytes.get(at)? {
+            0 => return Some(at + 1),
+            len @ 1..=63 => at += 1 + usize::from(len),
+            0xc0.. => return bytes.get(at + 1).map(|_| at + 2),
+            64..=0xbf => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x05smith\x03edu\0\0\x01\0\x01";
+
+    fn with_opt(opts: &[&[u8]]) -> Vec<u8> {
+        let mut message = QUERY.to_vec();
+        message[11] = u8::try_from(opts.len()).unwrap();
+        opts.iter().for_each(|opt| message.extend_from_slice(opt));
+        message
+    }
+
+    #[test]
+    fn a_plain_query() {
+        let Reading::Query(request) = Reading::of(QUERY) else {
+            panic!("a query")
+        };
+        assert_eq!(request.header.id, [0x12, 0x34]);
+        assert_eq!(request.question.name.to_string(), "www.smith.edu.");
+        assert_eq!(request.question.wire_len(), QUERY.len() - HEADER_LEN);
+        assert_eq!(request.edns, None);
+    }
+
+    #[test]
+    fn opt_is_read_and_two_of_them_are_an_error() {
+        let opt = b"\0\0\x29\x01\x00\0\0\x80\0\0\x04\0\x0a\0\0";
+        let message = with_opt(&[opt]);
+        let Reading::Query(request) = Reading::of(&message) else {
+            panic!("a query")
+        };
+        let expected = Edns {
+            udp_len: 512,
+            version: 0,
+            dnssec_ok: true,
+        };
+        assert_eq!(request.edns, Some(expected));
+        assert!(matches!(
+            Reading::of(&with_opt(&[opt, opt])),
+            Reading::Reject(_, Fault::Opt)
+        ));
+    }
+
+    #[test]
+    fn every_prefix_and_every_changed_octet_is_read_to_an_end() {
+        let whole = with_opt(&[b"\0\0\x29\x04\xd0\0\0\0\0\0\0"]);
+        for len in 0..whole.len() {
+            assert!(
+                !matches!(Reading::of(&whole[..len]), Reading::Query(_)),
+                "{len} octets"
+            );
+        }
+        for at in 0..whole.len() {
+            for value in 0..=255 {
+                let mut changed = whole.clone();
+                changed[at] = value;
+                let _ = Reading::of(&changed);
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Writes an answer: header, question, three sections, OPT.
+//!
+//! An RRset is written whole or not at all. The writer alone knows how long the answer may become;
+//! room for OPT is kept back from the start, so an answer that is cut keeps its OPT.
+
+use super::codes::{Ede, Rcode};
+use super::compress::Compressor;
+use super::request::{Header, Request};
+use super::{HEADER_LEN, UDP_LEN_MAX, bits};
+use crate::name::{NAME_LEN_MAX, Name, Suffixes};
+use crate::rr::rdata::{self, Part};
+use crate::rr::{Class, Rtype};
+
+/// The octets of an OPT record without options.
+const OPT_LEN: usize = 11;
+/// The octets of an EDE option without text (RFC 8914 §2).
+const EDE_LEN: usize = 6;
+
+/// What compression can save in a record's data: two names, in SOA. Data longer than the room by
+/// more than this are not tried, so that the buffer need not grow.
+const COMPRESSION_GAIN_MAX: usize = 2 * NAME_LEN_MAX;
+/// How much longer than `len_max` the buffer can become for a moment: an owner, a record's fixed
+/// part, and data that were tried.
+pub const OVERSHOOT_MAX: usize = NAME_LEN_MAX + 10 + COMPRESSION_GAIN_MAX;
+
+/// The three sections that hold records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// What was asked for.
+    Answer = 1,
+    /// Who can say more, or proof that there is nothing.
+    Authority = 2,
+    /// Addresses that the asker will want next.
+    Additional = 3,
+}
+
+/// The answer would have become too long; the RRset is not in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DoesNotFit;
+
+/// Who owns a record.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// The name of the question.
+    Qname,
+    /// Another name.
+    Name(Name<'a>),
+}
+
+/// One answer being written, behind whatever stands in the buffer already.
+pub struct Response<'o> {
+    out: &'o mut Vec<u8>,
+    /// Where the message starts in the buffer.
+    base: usize,
+    /// How long the records may make the message.
+    len_max: usize,
+    counts: [u16; 4],
+    bits: u16,
+    rcode: Rcode,
+    ede: Option<Ede>,
+    /// Whether the query had an OPT record, and its DO bit.
+    edns: Option<bool>,
+    names: Compressor,
+}
+
+impl<'o> Response<'o> {
+    /// Begins the answer to a query: RD is copied, RA, AD and CD stay clear (RFC 4035 §3.1.6). It
+    /// will have at most `len_max` octets.
+    pub fn to(
+        request: &Request<'_>,
+        hashes: &Suffixes,
+        len_max: u16,
+        out: &'o mut Vec<u8>,
+    ) -> Response<'o> {
+        let base = out.len();
+        out.extend_from_slice(&[0; HEADER_LEN]);
+        let question = request.question;
+        out.extend_from_slice(question.name.as_wire());
+        out.extend_from_slice(&question.rtype.0.to_be_bytes());
+        out.extend_from_slice(&question.class.0.to_be_bytes());
+        out[base..base + 2].copy_from_slice(&request.header.id);
+        let opt_len = if request.edns.is_some() {
+            OPT_LEN + EDE_LEN
+        } else {
+            0
+        };
+        Response {
+            base,
+            len_max: usize::from(len_max) - opt_len,
+            counts: [1, 0, 0, 0],
+            bits: bits::QR | request.header.bits & bits::RD,
+            rcode: Rcode::NOERROR,
+            ede: None,
+            edns: request.edns.map(|edns| edns.dnssec_ok),
+            names: Compressor::new(hashes, out.len() - base),
+            out,
+        }
+    }
+
+    /// Sets the response code, and the reason in more detail. An EDE is sent to those alone whose
+    /// query had an OPT record (RFC 8914 §3).
+    pub fn status(&mut self, rcode: Rcode, ede: Option<Ede>) {
+        self.rcode = rcode;
+        self.ede = ede;
+    }
+
+    /// Sets AA.
+    pub fn set_authoritative(&mut self) {
+        self.bits |= bits::AA;
+    }
+
+    /// Sets TC.
+    pub fn set_truncated(&mut self) {
+        self.bits |= bits::TC;
+    }
+
+    /// Appends an RRset to a section. Sections are written in their order.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`], with the message as it was before.
+    pub fn rrset<'a>(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rtype: Rtype,
+        ttl: u32,
+        rdatas: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), DoesNotFit> {
+        let (start, count) = (self.out.len(), self.counts[section as usize]);
+        for rdata in rdatas {
+            let hopeless = self.len() + rdata.len() > self.len_max + COMPRESSION_GAIN_MAX;
+            if !hopeless {
+                self.record(owner, rtype, ttl, rdata);
+            }
+            if hopeless || self.len() > self.len_max {
+                self.out.truncate(start);
+                self.counts[section as usize] = count;
+                return Err(DoesNotFit);
+            }
+            self.counts[section as usize] += 1; // a record has 12 octets: 65,535 of them do not fit
+        }
+        Ok(())
+    }
+
+    /// Ends the message: OPT, then the header.
+    pub fn finish(mut self) {
+        if let Some(dnssec_ok) = self.edns {
+            self.opt(dnssec_ok);
+        }
+        let head = &mut self.out[self.base..self.base + HEADER_LEN];
+        head[2..4].copy_from_slice(&(self.bits | self.rcode.0 & 0xf).to_be_bytes());
+        for (at, count) in self.counts.iter().enumerate() {
+            head[4 + 2 * at..6 + 2 * at].copy_from_slice(&count.to_be_bytes());
+        }
+    }
+
+    /// The octets of the message so far.
+    fn len(&self) -> usize {
+        self.out.len() - self.base
+    }
+
+    fn record(&mut self, owner: Owner<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) {
+        match owner {
+            Owner::Qname => self.out.extend_from_slice(&[0xc0, 12]),
+            Owner::Name(name) => self.name(name),
+        }
+        self.out.extend_from_slice(&rtype.0.to_be_bytes());
+        self.out.extend_from_slice(&Class::IN.0.to_be_bytes());
+        self.out.extend_from_slice(&ttl.to_be_bytes());
+        let len_at = self.out.len();
+        self.out.extend_from_slice(&[0; 2]);
+        for part in rdata::parts(rtype, rdata) {
+            match part {
+                Part::Name(name) => self.name(name),
+                Part::PlainName(name) => self.out.extend_from_slice(name.as_wire()),
+                Part::Octets(octets) => self.out.extend_from_slice(octets),
+            }
+        }
+        let len = u16::try_from(self.out.len() - len_at - 2).expect("rdata has 65,535 octets");
+        self.out[len_at..len_at + 2].copy_from_slice(&len.to_be_bytes());
+    }
+
+    fn name(&mut self, name: Name<'_>) {
+        let plan = self.names.plan(&self.out[self.base..], name);
+        self.out.extend_from_slice(&name.as_wire()[..plan.literal]);
+        if let Some(offset) = plan.pointer {
+            self.out.extend_from_slice(&(0xc000 | offset).to_be_bytes());
+        }
+    }
+
+    /// RFC 6891 §6.1.2; the DO bit is copied (RFC 3225 §3).
+    fn opt(&mut self, dnssec_ok: bool) {
+        let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
+        let [_, rcode_high] = (self.rcode.0 >> 4).to_be_bytes();
+        let flags = if dnssec_ok { 0x80 } else { 0 };
+        self.out
+            .extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
+        match self.ede {
+            None => self.out.extend_from_slice(&[0, 0]),
+            Some(Ede(code)) => {
+                let [high, low] = code.to_be_bytes();
+                self.out.extend_from_slice(&[0, 6, 0, 15, 0, 2, high, low]);
+            }
+        }
+        self.counts[Section::Additional as usize] += 1;
+    }
+}
+
+/// Appends the answer to a message that is no query we can read: a header alone, with its id,
+/// opcode and RD (RFC 1035 §4.1.1).
+pub fn header_alone(header: Header, rcode: Rcode, out: &mut Vec<u8>) {
+    let bits = bits::QR | header.bits & (bits::OPCODE | bits::RD) | rcode.0 & 0xf;
+    out.extend_from_slice(&header.id);
+    out.extend_from_slice(&bits.to_be_bytes());
+    out.extend_from_slice(&[0; 8]);
+}

@@ -1,0 +1,67 @@
+//! Where a name stands in a zone (RFC 1034 §4.3.2 step 3, RFC 4592 §3.3.1).
+//!
+//! A name that is there and not hidden is one look away. Otherwise the walk goes up, one look per
+//! label, to the closest encloser: the longest ancestor that is there and not hidden. It is a cut, it
+//! has a DNAME, it has a wildcard below it, or the name does not exist.
+
+use super::{Flags, Node, Zone};
+use crate::name::{Name, Suffixes, hash};
+
+/// Where a name stands.
+#[derive(Clone, Copy)]
+pub enum Position<'z> {
+    /// The name itself is in the zone, perhaps without records.
+    Exact(Node<'z>),
+    /// The name is at a cut or below it: the zone is another's from here on.
+    Cut(Node<'z>),
+    /// The name is below one that has a DNAME.
+    Dname(Node<'z>),
+    /// The name is not there, but a wildcard stands for it.
+    Wildcard(Node<'z>),
+    /// The name does not exist.
+    Nowhere,
+}
+
+/// A position, and what the search for it went through.
+pub struct Found<'z> {
+    /// Where the name stands.
+    pub position: Position<'z>,
+    /// The longest existing ancestor of the name, or the name itself.
+    pub encloser: Node<'z>,
+}
+
+impl Zone {
+    /// Finds `name`, which must be within the apex.
+    pub fn locate(&self, name: Name<'_>, hashes: &Suffixes) -> Found<'_> {
+        let mut labels = hashes.labels().min(self.labels_max);
+        let encloser = loop {
+            match self.suffix_node(name, hashes, labels) {
+                Some(node) if !node.is_occluded() => break node,
+                _ if labels <= self.apex_labels => break self.apex_node(),
+                _ => labels -= 1,
+            }
+        };
+        let below = labels < hashes.labels();
+        let position = match encloser {
+            node if node.is_cut() => Position::Cut(node),
+            node if !below => Position::Exact(node),
+            node if node.has(Flags::DNAME) => Position::Dname(node),
+            node if node.has(Flags::WILDCARD_BELOW) => self
+                .wildcard(node, hashes.hash(labels))
+                .map_or(Position::Nowhere, Position::Wildcard),
+            _ => Position::Nowhere,
+        };
+        Found { position, encloser }
+    }
+
+    /// The node `*` below `encloser`, whose name hashes to `parent`.
+    fn wildcard(&self, encloser: Node<'_>, parent: u64) -> Option<Node<'_>> {
+        let same = |&number: &u32| {
+            let name = self.node(number).name();
+            name.is_wildcard() && name.parent() == Some(encloser.name())
+        };
+        self.index
+            .find(hash::step(parent, b"*"), same)
+            .map(|&number| self.node(number))
+    }
+}

@@ -1,0 +1,316 @@
+//! A zone as an immutable, answerable thing: what is in it, and where does a name stand in it?
+//!
+//! [`build`] makes a [`Zone`] from records, once; after that it never changes, and a reload builds
+//! another. What answering needs to know of a name is worked out then and kept in its flags: whether
+//! it is a zone cut, hidden below one, an empty non-terminal, has a wildcard below it.
+//!
+//! ```text
+//! index   hash of the lower-cased name → node            one open-addressing table
+//! nodes   name, flags, its RRsets                        one per name, empty non-terminals too
+//! sets    type, TTL, where the data stand                by node, then by type
+//! octets  names and data, length before each             one arena; no allocation per record
+//! ```
+//!
+//! [`set`] holds all zones and finds the one that a name belongs to.
+
+pub mod build;
+mod lookup;
+pub mod set;
+
+pub use lookup::{Found, Position};
+
+use crate::name::{Name, Suffixes};
+use crate::rr::{Rtype, table};
+use hashbrown::HashTable;
+
+/// One zone. See the module for how it is stored.
+pub struct Zone {
+    octets: Vec<u8>,
+    nodes: Vec<NodeEntry>,
+    sets: Vec<SetEntry>,
+    index: HashTable<u32>,
+    /// The most labels that a name here has: a longer one needs no look.
+    labels_max: usize,
+    apex_labels: usize,
+    records: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct NodeEntry {
+    /// Where the name stands in the octets.
+    name: u32,
+    first_set: u32,
+    set_count: u16,
+    flags: Flags,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SetEntry {
+    /// Where the data stand in the octets: each record's behind its length in two octets.
+    data: u32,
+    data_end: u32,
+    ttl: u32,
+    count: u32,
+    rtype: Rtype,
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Flags(u8);
+
+impl Flags {
+    /// It has an NS set and is not the apex: the zone ends here (RFC 1034 §4.2).
+    const CUT: Flags = Flags(1);
+    /// It stands below a cut or a DNAME: not part of the zone, if perhaps glue.
+    const OCCLUDED: Flags = Flags(2);
+    /// `*` stands below it (RFC 4592 §2.1.1).
+    const WILDCARD_BELOW: Flags = Flags(4);
+    /// It has a DNAME.
+    const DNAME: Flags = Flags(8);
+
+    fn has(self, flag: Flags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    fn set(&mut self, flag: Flags) {
+        self.0 |= flag.0;
+    }
+}
+
+/// One name of a zone.
+#[derive(Clone, Copy)]
+pub struct Node<'z> {
+    zone: &'z Zone,
+    entry: &'z NodeEntry,
+}
+
+/// The records of one name and type (RFC 2181 §5): one TTL, data in the order of the file.
+#[derive(Clone, Copy)]
+pub struct Rrset<'z> {
+    zone: &'z Zone,
+    entry: &'z SetEntry,
+    ttl: u32,
+}
+
+impl Zone {
+    /// The name at the top.
+    pub fn apex(&self) -> Name<'_> {
+        self.apex_node().name()
+    }
+
+    /// The number of labels of the apex.
+    pub fn apex_labels(&self) -> usize {
+        self.apex_labels
+    }
+
+    /// The number of records.
+    pub fn record_count(&self) -> usize {
+        self.records
+    }
+
+    /// The serial of the SOA (RFC 1035 §3.3.13).
+    pub fn serial(&self) -> u32 {
+        self.soa_number(20)
+    }
+
+    /// The SOA, as it goes with an answer that there is nothing: its TTL is the lower one of its own
+    /// and of its last field (RFC 2308 §3).
+    pub fn negative_soa(&self) -> Rrset<'_> {
+        let soa = self.soa();
+        Rrset {
+            ttl: soa.ttl.min(self.soa_number(4)),
+            ..soa
+        }
+    }
+
+    /// The apex.
+    pub fn apex_node(&self) -> Node<'_> {
+        self.node(0)
+    }
+
+    /// The node of `name`, hidden ones too.
+    pub fn node_of(&self, name: Name<'_>) -> Option<Node<'_>> {
+        self.find(crate::name::hash::of(name), name.as_wire())
+    }
+
+    /// Every name: the apex, then those with records in the order of the file, then the rest.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.nodes.iter().map(|entry| Node { zone: self, entry })
+    }
+
+    /// Whether both zones hold the same records in the same order within each RRset, whatever the
+    /// SOA's serial says.
+    pub fn same_content(&self, other: &Zone) -> bool {
+        self.records == other.records
+            && self.nodes().all(|node| match other.node_of(node.name()) {
+                Some(twin) => node.same_content(twin),
+                None => node.entry.set_count == 0,
+            })
+    }
+
+    fn soa(&self) -> Rrset<'_> {
+        self.apex_node()
+            .rrset(table::SOA)
+            .expect("no zone is built without an SOA")
+    }
+
+    /// A number of the SOA, by where it starts before the end of the data.
+    fn soa_number(&self, before_end: usize) -> u32 {
+        let rdata = self.soa().rdatas().next().unwrap_or_default();
+        let at = rdata.len().saturating_sub(before_end);
+        rdata[at..]
+            .first_chunk()
+            .map_or(0, |octets| u32::from_be_bytes(*octets))
+    }
+
+    fn node(&self, number: u32) -> Node<'_> {
+        Node {
+            zone: self,
+            entry: &self.nodes[number as usize],
+        }
+    }
+
+    /// The node whose name hashes to `hash` and is `name` but for case.
+    fn find(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
+        let same = |&number: &u32| {
+            let at = self.nodes[number as usize].name as usize;
+            self.octets
+                .get(at..at + name.len())
+                .is_some_and(|n| n.eq_ignore_ascii_case(name))
+        };
+        self.index.find(hash, same).map(|&number| self.node(number))
+    }
+
+    /// The node of the rightmost `labels` labels of `name`.
+    fn suffix_node(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<Node<'_>> {
+        self.find(
+            hashes.hash(labels),
+            &name.as_wire()[hashes.offset(labels)..],
+        )
+    }
+}
+
+impl<'z> Node<'z> {
+    /// Its name, as the file writes it.
+    pub fn name(self) -> Name<'z> {
+        Name::stored(&self.zone.octets[self.entry.name as usize..])
+    }
+
+    /// Its RRset of one type.
+    pub fn rrset(self, rtype: Rtype) -> Option<Rrset<'z>> {
+        self.rrsets().find(|set| set.entry.rtype == rtype)
+    }
+
+    /// Its RRsets, in the order of their types' codes.
+    pub fn rrsets(self) -> impl Iterator<Item = Rrset<'z>> {
+        let start = self.entry.first_set as usize;
+        let entries = &self.zone.sets[start..start + usize::from(self.entry.set_count)];
+        entries.iter().map(move |entry| Rrset {
+            zone: self.zone,
+            entry,
+            ttl: entry.ttl,
+        })
+    }
+
+    /// Whether the zone ends here and another begins.
+    pub fn is_cut(self) -> bool {
+        self.has(Flags::CUT)
+    }
+
+    /// Whether it stands below a cut or a DNAME.
+    pub fn is_occluded(self) -> bool {
+        self.has(Flags::OCCLUDED)
+    }
+
+    fn has(self, flag: Flags) -> bool {
+        self.entry.flags.has(flag)
+    }
+
+    fn same_content(self, other: Node<'_>) -> bool {
+        self.entry.set_count == other.entry.set_count
+            && self
+                .rrsets()
+                .zip(other.rrsets())
+                .all(|(a, b)| a.same_content(b))
+    }
+}
+
+impl<'z> Rrset<'z> {
+    /// The records' type.
+    pub fn rtype(self) -> Rtype {
+        self.entry.rtype
+    }
+
+    /// How long they may be cached, in seconds.
+    pub fn ttl(self) -> u32 {
+        self.ttl
+    }
+
+    /// The number of records.
+    pub fn count(self) -> usize {
+        self.entry.count as usize
+    }
+
+    /// The data of each record, names uncompressed, in the order of the file.
+    pub fn rdatas(self) -> Rdatas<'z> {
+        let SetEntry { data, data_end, .. } = *self.entry;
+        Rdatas {
+            rest: &self.zone.octets[data as usize..data_end as usize],
+        }
+    }
+
+    /// The name that each record of this set points at, if its type has one with addresses a
+    /// client will want next.
+    pub fn targets(self) -> impl Iterator<Item = Name<'z>> {
+        let target = table::row(self.entry.rtype).and_then(|row| row.target);
+        self.rdatas()
+            .filter_map(move |rdata| Some(Name::stored(&rdata[target?..])))
+    }
+
+    /// Whether both are one and the same set of one zone.
+    pub fn is(self, other: Rrset<'_>) -> bool {
+        std::ptr::eq(self.entry, other.entry)
+    }
+
+    fn same_content(self, other: Rrset<'_>) -> bool {
+        self.rtype() == other.rtype()
+            && self.ttl == other.ttl
+            && self.entry.count == other.entry.count
+            && self
+                .rdatas()
+                .zip(other.rdatas())
+                .all(|(a, b)| match self.rtype() {
+                    table::SOA => without_serial(a) == without_serial(b),
+                    _ => a == b,
+                })
+    }
+}
+
+/// The data of an SOA without its serial (RFC 1035 §3.3.13).
+fn without_serial(soa: &[u8]) -> Option<(&[u8], &[u8])> {
+    let serial_at = soa.len().checked_sub(20)?;
+    Some((&soa[..serial_at], &soa[serial_at + 4..]))
+}
+
+/// Iterates over the data of an RRset.
+#[derive(Clone)]
+pub struct Rdatas<'z> {
+    rest: &'z [u8],
+}
+
+impl<'z> Iterator for Rdatas<'z> {
+    type Item = &'z [u8];
+
+    fn next(&mut self) -> Option<&'z [u8]> {
+        let (len, rest) = self.rest.split_first_chunk()?;
+        let (rdata, rest) = rest.split_at(usize::from(u16::from_be_bytes(*len)));
+        self.rest = rest;
+        Some(rdata)
+    }
+}
+
+impl std::fmt::Debug for Zone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Zone({} serial {})", self.apex(), self.serial())
+    }
+}

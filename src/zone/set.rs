@@ -1,0 +1,95 @@
+//! All zones that are served, and the one that a name belongs to.
+
+use super::Zone;
+use crate::name::{Name, NameBuf, Suffixes};
+use hashbrown::HashTable;
+use std::sync::Arc;
+
+/// What is known of one zone.
+#[derive(Clone, Debug)]
+pub enum Slot {
+    /// Served as its file says.
+    Live(Arc<Zone>),
+    /// Served from the last good version: the file as it is now cannot be used.
+    Stale(Arc<Zone>),
+    /// Named by a file, never read whole: it answers SERVFAIL.
+    Broken,
+}
+
+/// One step of the road from disk: the slot that a zone gets, or none when it is served no longer.
+#[derive(Debug)]
+pub struct Change {
+    /// The zone's apex.
+    pub apex: NameBuf,
+    /// What stands there from now on.
+    pub slot: Option<Slot>,
+}
+
+/// The zones by apex. It belongs to the loop alone; a reload replaces one slot between two polls.
+#[derive(Default)]
+pub struct ZoneSet {
+    table: HashTable<(u64, NameBuf, Slot)>,
+    /// Labels of the longest apex: no longer suffix needs a look.
+    labels_max: usize,
+}
+
+impl ZoneSet {
+    /// Carries out a change. Gives back the slot that stood there, so that the caller can have it
+    /// freed where that takes no time from answering.
+    pub fn apply(&mut self, change: Change) -> Option<Slot> {
+        let hash = crate::name::hash::of(change.apex.as_name());
+        self.labels_max = self.labels_max.max(change.apex.as_name().label_count());
+        let same = |entry: &(u64, NameBuf, Slot)| entry.1 == change.apex;
+        let old = match self.table.find_entry(hash, same) {
+            Ok(entry) => Some(entry.remove().0.2),
+            Err(_) => None,
+        };
+        if let Some(slot) = change.slot {
+            self.table
+                .insert_unique(hash, (hash, change.apex, slot), |entry| entry.0);
+        }
+        old
+    }
+
+    /// The zone whose apex is the longest suffix of `name` with at most `labels` labels (RFC 1034
+    /// §4.3.2 step 2): its slot, and how many labels its apex has.
+    pub fn find(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<(&Slot, usize)> {
+        (0..=labels.min(self.labels_max)).rev().find_map(|labels| {
+            let suffix = name.as_wire()[hashes.offset(labels)..].as_ref();
+            let same = |entry: &(u64, NameBuf, Slot)| {
+                entry.1.as_name().as_wire().eq_ignore_ascii_case(suffix)
+            };
+            self.table
+                .find(hashes.hash(labels), same)
+                .map(|entry| (&entry.2, labels))
+        })
+    }
+
+    /// The slot of the zone whose apex is `apex`.
+    pub fn get(&self, apex: Name<'_>) -> Option<&Slot> {
+        let same = |entry: &(u64, NameBuf, Slot)| entry.1.as_name() == apex;
+        self.table
+            .find(crate::name::hash::of(apex), same)
+            .map(|entry| &entry.2)
+    }
+
+    /// The number of zones, broken ones included.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
+impl Slot {
+    /// The zone that answers, if one does.
+    pub fn zone(&self) -> Option<&Zone> {
+        match self {
+            Slot::Live(zone) | Slot::Stale(zone) => Some(zone),
+            Slot::Broken => None,
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Master files (RFC 1035 §5, RFC 2308 §4) → records with their places; goes on after an error.
+//!
+//! [`lex`] splits a file into entries, each a record or a directive, and each entry into words.
+//! [`entry`] makes sense of one record's words, [`directive`] of `$ORIGIN`, `$TTL` and `$INCLUDE`.
+//! An error ends its entry and nothing more: the reader goes on with the next, so that one run
+//! finds every mistake.
+//!
+//! Where the RFCs leave a choice:
+//! - A record without a TTL takes `$TTL`; before any `$TTL` the last TTL written; before any of
+//!   these the minimum of the SOA (RFC 1035 §5.1 with RFC 2308 §4; BIND does the same, NSD takes
+//!   3600, Knot refuses).
+//! - A quoted string ends on its line, as in BIND: in NSD and Knot a forgotten quote swallows what
+//!   follows up to the next one.
+//! - After `$INCLUDE` the origin is what it was before, as RFC 1035 §5.1 says, and so are the last
+//!   owner and the `$TTL` of the including file (BIND and Knot; for the last owner the RFC is silent).
+
+mod directive;
+mod entry;
+mod lex;
+
+use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
+use crate::name::NameBuf;
+use crate::rr::Record;
+use crate::rr::text::Word;
+use std::sync::Arc;
+
+/// How deep `$INCLUDE` can go: a file that includes itself ends here.
+const INCLUDE_DEPTH_MAX: usize = 16;
+/// The most findings of one run: a file that is no zone file has one per line.
+const FINDINGS_MAX: usize = 1000;
+
+/// Where a record stands: the whole of it, from its first word to its last.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// From the owner, or the first word if the owner is that of the record before, to the end.
+    pub record: Span,
+    /// The type's mnemonic.
+    pub rtype: Span,
+}
+
+/// Reads an included file: the path as written, and the file that includes it by number. Gives the
+/// name to show and the octets, or why it cannot be read.
+pub type Include<'i> = &'i mut dyn FnMut(&str, &str) -> Result<(String, Vec<u8>), String>;
+
+/// Takes each record, in the order of the file.
+pub type Sink<'s> = &'s mut dyn FnMut(Record<'_>, Place);
+
+/// Reads a zone file. `name` is what to call it, `origin` stands behind relative names until an
+/// `$ORIGIN` line. Records go to `sink`, files to `include` are asked for there.
+///
+/// The report holds every error found; records of entries without an error have gone to `sink` all
+/// the same.
+pub fn read(
+    name: &str,
+    text: Vec<u8>,
+    origin: Option<NameBuf>,
+    include: Include<'_>,
+    sink: Sink<'_>,
+) -> Report {
+    let mut reader = Reader {
+        report: Report::default(),
+        include,
+        sink,
+        context: Context {
+            origin,
+            ..Context::default()
+        },
+        rdata: Vec::new(),
+        depth: 0,
+    };
+    if let Some(source) = reader.report.sources.add(name.to_string(), text) {
+        reader.file(source);
+    } else {
+        let empty = reader
+            .report
+            .sources
+            .add(name.to_string(), Vec::new())
+            .unwrap_or_default();
+        let what = "the file has 4 GiB or more";
+        let span = Span {
+            source: empty,
+            ..Span::default()
+        };
+        reader.find(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
+    }
+    reader.report
+}
+
+/// What one entry hands to the next.
+#[derive(Clone, Default)]
+struct Context {
+    /// What stands behind relative names.
+    origin: Option<NameBuf>,
+    /// The owner of the last record.
+    owner: Option<NameBuf>,
+    /// What `$TTL` said.
+    default_ttl: Option<u32>,
+    /// The TTL written last.
+    last_ttl: Option<u32>,
+    /// The SOA's last field, which stands in where there is neither.
+    soa_minimum: Option<u32>,
+}
+
+/// The state of one run over a file and all that it includes.
+struct Reader<'r> {
+    report: Report,
+    include: Include<'r>,
+    sink: Sink<'r>,
+    context: Context,
+    /// The data of the record being read; kept to be used again.
+    rdata: Vec<u8>,
+    depth: usize,
+}
+
+impl Reader<'_> {
+    /// Reads one file to its end.
+    fn file(&mut self, source: SourceId) {
+        let text = Arc::clone(&self.report.sources.get(source).text);
+        let mut lexer = lex::Lexer::new(&text);
+        let mut words = Vec::new();
+        while self.report.findings.len() < FINDINGS_MAX {
+            match lexer.next_entry(&mut words) {
+                Ok(None) => break,
+                Ok(Some(shape)) => self.entry(Entry {
+                    source,
+                    text: &text,
+                    shape,
+                    words: &words,
+                }),
+                Err(fault) => {
+                    let span = Span {
+                        source,
+                        start: fault.start,
+                        end: fault.end,
+                    };
+                    let found = Diagnostic::new(&codes::UNBALANCED, span, fault.message);
+                    self.find(found.label(fault.label).help(fault.help));
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: Entry<'_>) {
+        let outcome = match entry.directive() {
+            Some(word) => self.directive(entry, word),
+            None => self.record(entry),
+        };
+        if let Err(found) = outcome {
+            self.find(*found);
+        }
+    }
+
+    fn find(&mut self, found: Diagnostic) {
+        self.report.findings.push(found);
+    }
+}
+
+/// What an entry's reading gives: nothing, or the error that ended it.
+type Outcome = Result<(), Box<Diagnostic>>;
+
+/// One entry of a file, split into words.
+#[derive(Clone, Copy)]
+struct Entry<'t> {
+    source: SourceId,
+    text: &'t [u8],
+    shape: lex::Shape,
+    words: &'t [Word],
+}
+
+impl<'t> Entry<'t> {
+    /// The first word, if it makes the entry a directive.
+    fn directive(&self) -> Option<&'t [u8]> {
+        let first = self.words.first()?;
+        let word = first.of(self.text);
+        (!first.quoted && !self.shape.starts_blank && word.starts_with(b"$")).then_some(word)
+    }
+
+    /// The place of one word.
+    fn span(&self, word: Word) -> Span {
+        Span {
+            source: self.source,
+            start: word.start,
+            end: word.end,
+        }
+    }
+
+    /// The place behind the last word, where something is missing.
+    fn end(&self) -> Span {
+        let end = self
+            .words
+            .last()
+            .map_or(0, |word| word.end + u32::from(word.quoted));
+        Span {
+            source: self.source,
+            start: end,
+            end: end + 1,
+        }
+    }
+
+    /// A word's text for a message.
+    fn show(&self, word: Word) -> String {
+        String::from_utf8_lossy(word.of(self.text)).into_owned()
+    }
+}
+
+/// The name that `SourceMap` gives to a file.
+fn source_name(sources: &SourceMap, source: SourceId) -> String {
+    sources.get(source).name.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `text` with origin `example.`; records as `owner ttl type`, findings as `line code`.
+    fn read_text(text: &str) -> (Vec<String>, Vec<String>) {
+        let origin = "example.".parse().ok();
+        let mut records = Vec::new();
+        let mut include = |path: &str, _: &str| match path {
+            "sub" => Ok((
+                path.to_string(),
+                b"in 5 A 192.0.2.9\n$ORIGIN deep\nx A 192.0.2.8".to_vec(),
+            )),
+            "self" => Ok((path.to_string(), b"$INCLUDE self\n".to_vec())),
+            _ => Err("no such file".to_string()),
+        };
+        let mut sink = |record: Record<'_>, _| {
+            records.push(format!("{} {} {}", record.owner, record.ttl, record.rtype));
+        };
+        let report = read("t.zone", text.into(), origin, &mut include, &mut sink);
+        let findings = report.findings.iter().map(|found| {
+            format!(
+                "{} {}",
+                report.sources.line(found.span).number,
+                found.code.id
+            )
+        });
+        (records, findings.collect())
+    }
+
+    #[test]
+    fn owners_ttls_and_classes_in_every_legal_order() {
+        let (records, findings) = read_text(
+            "$TTL 1h\n@ IN SOA ns admin ( 1 2h 3 ; a comment\n 4 5 )\n NS ns\n\
+             a 60 IN A 192.0.2.1\nb IN 60 A 192.0.2.1\nc. A 192.0.2.1\n  in aaaa ::1\r\n\
+             \"d\" TXT \"a;b\" c\\ d ( e )\n\n;\nlast A 192.0.2.1",
+        );
+        assert_eq!(findings, [""; 0]);
+        assert_eq!(
+            records,
+            [
+                "example. 3600 SOA",
+                "example. 3600 NS",
+                "a.example. 60 A",
+                "b.example. 60 A",
+                "c. 3600 A",
+                "c. 3600 AAAA",
+                "d.example. 3600 TXT",
+                "last.example. 3600 A"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_error_is_found_and_the_rest_is_read() {
+        let (records, findings) = read_text(
+            "a 1 A 192.0.2.999\nb 1 AA 1\nc 1 A 192.0.2.1 x\nd 1 MX 10\ne 1 CH A 1\nf 1 TXT \"x\n\
+             g..h 1 A 192.0.2.1\n$FOO\nh 99999999999 A 192.0.2.1\ni 1 A 192.0.2.1",
+        );
+        assert_eq!(records, ["i.example. 1 A"]);
+        assert_eq!(
+            findings,
+            [
+                "1 Z106", "2 Z103", "3 Z108", "4 Z107", "5 Z104", "6 Z109", "7 Z102", "8 Z112",
+                "9 Z105"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_open_parenthesis_does_not_hide_the_records_behind_it() {
+        let (records, findings) =
+            read_text("@ 1 SOA a b ( 1 2\n   3 4\nx 1 A 192.0.2.1\ny 1 A 1\n");
+        assert_eq!(records, ["x.example. 1 A"]);
+        assert_eq!(findings, ["1 Z109", "4 Z106"]);
+    }
+
+    #[test]
+    fn include_keeps_its_origin_to_itself() {
+        let (records, findings) = read_text("$INCLUDE sub other\na 7 A 192.0.2.1\n$INCLUDE none\n");
+        assert_eq!(
+            records,
+            [
+                "in.other.example. 5 A",
+                "x.deep.other.example. 5 A",
+                "a.example. 7 A"
+            ]
+        );
+        assert_eq!(findings, ["3 Z113"]);
+        assert_eq!(read_text("$INCLUDE self").1, ["1 Z113"]);
+    }
+
+    #[test]
+    fn a_ttl_comes_from_the_nearest_source() {
+        let (records, findings) = read_text(
+            "a A 192.0.2.1\n@ SOA a b 1 2 3 4 60\nb A 192.0.2.1\nc 9 A 192.0.2.1\nd A 192.0.2.1\n",
+        );
+        assert_eq!(
+            records,
+            [
+                "example. 60 SOA",
+                "b.example. 60 A",
+                "c.example. 9 A",
+                "d.example. 9 A"
+            ]
+        );
+        assert_eq!(findings, ["1 Z111"]);
+    }
+}
