@@ -1,3 +1,4 @@
 //! Zonesmith: an authoritative name server for a folder of zone files.
 
+pub mod diag;
 pub mod name;
