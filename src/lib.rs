@@ -3,3 +3,4 @@
 pub mod diag;
 pub mod name;
 pub mod rr;
+pub mod wire;
