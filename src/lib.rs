@@ -4,3 +4,4 @@ pub mod diag;
 pub mod name;
 pub mod rr;
 pub mod wire;
+pub mod zonefile;

@@ -209,13 +209,10 @@ mod tests {
             match lexer.next_entry(&mut words) {
                 Ok(None) => return entries,
                 Ok(Some(shape)) => {
-                    entries.push(
-                        std::iter::once(if shape.starts_blank { "_" } else { "" }.to_string())
-                            .chain(words.iter().map(|w| {
-                                String::from_utf8_lossy(w.of(text.as_bytes())).into_owned()
-                            }))
-                            .collect(),
-                    )
+                    let blank = if shape.starts_blank { "_" } else { "" };
+                    let text = words.iter().map(|word| word.of(text.as_bytes()));
+                    let text = text.map(|octets| String::from_utf8_lossy(octets).into_owned());
+                    entries.push(std::iter::once(blank.to_string()).chain(text).collect());
                 }
                 Err(fault) => entries.push(vec![format!("{} {}", fault.start, fault.message)]),
             }
