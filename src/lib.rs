@@ -4,4 +4,5 @@ pub mod diag;
 pub mod name;
 pub mod rr;
 pub mod wire;
+pub mod zone;
 pub mod zonefile;
