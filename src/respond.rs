@@ -55,11 +55,7 @@ pub struct State {
 impl State {
     /// No zones yet.
     pub fn new(policy: Policy) -> State {
-        State {
-            zones: ZoneSet::default(),
-            policy,
-            scratch: Scratch::new(),
-        }
+        State { zones: ZoneSet::default(), policy, scratch: Scratch::new() }
     }
 }
 
@@ -85,7 +81,9 @@ pub enum Reason {
     Broken,
     /// Zone transfers are not offered.
     Transfer,
-    /// A class other than IN.
+    /// A transfer of a name that is no apex.
+    NoApex,
+    /// A class other than IN and ANY.
     OtherClass,
     /// An EDNS version other than 0.
     EdnsVersion,
@@ -108,16 +106,16 @@ pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>)
         }
     };
     let hashes = Suffixes::of(request.question.name);
-    let response = Response::to(&request, &hashes, len_max(&request, from.transport), out);
-    let State {
-        zones,
-        policy,
-        scratch,
-    } = state;
+    let mut response = Response::to(&request, &hashes, len_max(&request, from.transport), out);
+    let State { zones, policy, scratch } = state;
     Outcome::Send(match decide(&request, &hashes, zones) {
         Verdict::Refuse(rcode, ede, reason) => refuse(response, rcode, ede, reason),
         Verdict::Answer(slot, zone) => {
             let reply = answer::answer(zone, request.question, &hashes, scratch);
+            // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
+            if reply.authoritative && request.question.class == Class::IN {
+                response.set_authoritative();
+            }
             write(response, &reply, zones, *policy, scratch);
             match slot {
                 Slot::Stale(_) => Reason::AnsweredStale(reply.end),
@@ -150,42 +148,42 @@ fn decide<'z>(request: &Request<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> V
     if request.edns.is_some_and(|edns| edns.version != 0) {
         return Verdict::Refuse(Rcode::BADVERS, None, Reason::EdnsVersion);
     }
-    if question.class != Class::IN {
-        return Verdict::Refuse(
-            Rcode::REFUSED,
-            Some(Ede::NOT_AUTHORITATIVE),
-            Reason::OtherClass,
-        );
+    if !matches!(question.class, Class::IN | Class::ANY) {
+        return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::OtherClass);
     }
+    let Some((slot, labels)) = find_zone(question, hashes, zones) else {
+        return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::NotServed);
+    };
     if matches!(question.rtype, table::AXFR | table::IXFR) {
-        return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_SUPPORTED), Reason::Transfer);
+        return refuse_transfer(labels == hashes.labels());
     }
-    match find_zone(question, hashes, zones) {
-        None => Verdict::Refuse(
-            Rcode::REFUSED,
-            Some(Ede::NOT_AUTHORITATIVE),
-            Reason::NotServed,
-        ),
-        Some(slot) => match slot.zone() {
-            Some(zone) => Verdict::Answer(slot, zone),
-            None => Verdict::Refuse(Rcode::SERVFAIL, Some(Ede::INVALID_DATA), Reason::Broken),
-        },
+    match slot.zone() {
+        Some(zone) => Verdict::Answer(slot, zone),
+        None => Verdict::Refuse(Rcode::SERVFAIL, Some(Ede::INVALID_DATA), Reason::Broken),
     }
 }
 
-/// The zone nearest to the name. A question for the DS of its apex is the parent's to answer, where
-/// that one is served too (RFC 4035 §3.1.4.1).
+/// Transfers are not offered; of a name that is no apex there is none to offer (RFC 5936 §2.2.1).
+fn refuse_transfer<'z>(of_apex: bool) -> Verdict<'z> {
+    if of_apex {
+        Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_SUPPORTED), Reason::Transfer)
+    } else {
+        Verdict::Refuse(Rcode::NOTAUTH, Some(Ede::NOT_AUTHORITATIVE), Reason::NoApex)
+    }
+}
+
+/// The zone nearest to the name, and how many labels its apex has. A question for the DS of its apex
+/// is the parent's to answer, where that one is served too (RFC 4035 §3.1.4.1).
 fn find_zone<'z>(
     question: Question<'_>,
     hashes: &Suffixes,
     zones: &'z ZoneSet,
-) -> Option<&'z Slot> {
-    let (slot, labels) = zones.find(question.name, hashes, hashes.labels())?;
-    if question.rtype == table::DS && labels == hashes.labels() && labels > 0 {
-        let parent = zones.find(question.name, hashes, labels - 1);
-        return Some(parent.map_or(slot, |(parent, _)| parent));
+) -> Option<(&'z Slot, usize)> {
+    let nearest = zones.find(question.name, hashes, hashes.labels())?;
+    if question.rtype == table::DS && nearest.1 == hashes.labels() && nearest.1 > 0 {
+        return zones.find(question.name, hashes, nearest.1 - 1).or(Some(nearest));
     }
-    Some(slot)
+    Some(nearest)
 }
 
 fn refuse(mut response: Response<'_>, rcode: Rcode, ede: Option<Ede>, reason: Reason) -> Reason {
@@ -204,9 +202,6 @@ fn write(
     scratch: &Scratch,
 ) {
     response.status(reply.rcode, None);
-    if reply.authoritative {
-        response.set_authoritative();
-    }
     match write_needed(&mut response, reply, scratch) {
         Ok(()) => write_kindnesses(&mut response, reply, zones, policy),
         Err(DoesNotFit) => response.set_truncated(),
@@ -317,6 +312,7 @@ impl fmt::Display for Reason {
             Reason::NotServed => "no zone here holds the name",
             Reason::Broken => "the zone's file cannot be used, and no good version was seen",
             Reason::Transfer => "zone transfers are not offered",
+            Reason::NoApex => "no zone of that name is served here",
             Reason::OtherClass => "only class IN is served",
             Reason::EdnsVersion => "only EDNS version 0 is spoken",
             Reason::Fault(Fault::Opcode) => "only the opcode QUERY is known",

@@ -34,9 +34,7 @@ pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z
         return;
     };
     for need in [Need::Required, Need::Kindness] {
-        let targets = set
-            .targets()
-            .filter(|name| name.is_within(cut) == (need == Need::Required));
+        let targets = set.targets().filter(|name| name.is_within(cut) == (need == Need::Required));
         for node in targets.filter_map(|name| reply.zone.node_of(name)) {
             for addresses in addresses(node) {
                 if !take(need, node.name(), addresses) {
@@ -57,16 +55,10 @@ pub fn of_targets<'z>(
 ) {
     let mut given: [Option<Rrset<'z>>; KINDNESSES_MAX] = [None; KINDNESSES_MAX];
     let mut count = 0;
-    for node in sets
-        .flat_map(Rrset::targets)
-        .filter_map(|target| held(target, zones))
-    {
+    for node in sets.flat_map(Rrset::targets).filter_map(|target| held(target, zones)) {
         for addresses in addresses(node) {
             let mut answered = reply.answer.iter().filter_map(super::Item::as_rrset);
-            let known = given[..count]
-                .iter()
-                .flatten()
-                .any(|other| other.is(addresses))
+            let known = given[..count].iter().flatten().any(|other| other.is(addresses))
                 || answered.any(|other| other.is(addresses));
             if known {
                 continue;
@@ -92,7 +84,5 @@ fn held<'z>(name: Name<'z>, zones: &'z ZoneSet) -> Option<Node<'z>> {
 }
 
 fn addresses(node: Node<'_>) -> impl Iterator<Item = Rrset<'_>> {
-    [table::A, table::AAAA]
-        .into_iter()
-        .filter_map(move |rtype| node.rrset(rtype))
+    [table::A, table::AAAA].into_iter().filter_map(move |rtype| node.rrset(rtype))
 }

@@ -39,6 +39,9 @@ pub(super) fn follow<'z>(
             Step::NoData => return End::NoData,
             Step::NxDomain => return End::NxDomain,
         };
+        if question.rtype == table::CNAME {
+            return End::Found; // the CNAME that a DNAME makes is what was asked for
+        }
         owner = next;
         let name = name_of(owner, question, scratch);
         if !name.is_within(zone.apex()) {
@@ -69,22 +72,14 @@ fn dname<'z>(
     node: Node<'z>,
     set: Rrset<'z>,
 ) -> Option<Owner<'z>> {
-    reply
-        .answer
-        .push(Item::rrset(Owner::Name(node.name()), set));
+    reply.answer.push(Item::rrset(Owner::Name(node.name()), set));
     let target = set.rdatas().next().and_then(Name::from_wire)?;
     let name = name_of(owner, question, scratch);
     let prefix = &name.as_wire()[..name.prefix_len(node.name())?];
     let made = NameBuf::join(prefix, target)?;
     let number = scratch.made.len();
     scratch.made.push(made);
-    reply.answer.push(Item {
-        owner,
-        data: Data::Cname {
-            ttl: set.ttl(),
-            target: number,
-        },
-    });
+    reply.answer.push(Item { owner, data: Data::Cname { ttl: set.ttl(), target: number } });
     Some(Owner::Made(number))
 }
 
@@ -96,10 +91,7 @@ fn was_asked(
     scratch: &Scratch,
 ) -> bool {
     let name = name_of(next, question, scratch);
-    let mut aliases = reply
-        .answer
-        .iter()
-        .filter(|item| item.rtype() == table::CNAME);
+    let mut aliases = reply.answer.iter().filter(|item| item.rtype() == table::CNAME);
     aliases.any(|item| name_of(item.owner, question, scratch) == name)
 }
 

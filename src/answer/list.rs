@@ -42,10 +42,7 @@ pub enum Data<'z> {
 impl<'z> Item<'z> {
     /// Records of the zone.
     pub fn rrset(owner: Owner<'z>, set: Rrset<'z>) -> Item<'z> {
-        Item {
-            owner,
-            data: Data::Rrset(set),
-        }
+        Item { owner, data: Data::Rrset(set) }
     }
 
     /// The type of the records.
@@ -76,10 +73,7 @@ pub struct List<'z> {
 
 impl Default for List<'_> {
     fn default() -> Self {
-        List {
-            items: [None; ITEMS_MAX],
-            len: 0,
-        }
+        List { items: [None; ITEMS_MAX], len: 0 }
     }
 }
 

@@ -79,9 +79,7 @@ pub struct Scratch {
 impl Scratch {
     /// Room for the names of one reply.
     pub fn new() -> Scratch {
-        Scratch {
-            made: Vec::with_capacity(CHAIN_MAX),
-        }
+        Scratch { made: Vec::with_capacity(CHAIN_MAX) }
     }
 
     /// A name that a reply made up.

@@ -33,14 +33,7 @@ impl Diagnostic {
     /// A finding of kind `code` at `span`.
     pub fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Diagnostic {
         let (message, label) = (message.into(), String::new());
-        Diagnostic {
-            code,
-            span,
-            message,
-            label,
-            related: Vec::new(),
-            help: None,
-        }
+        Diagnostic { code, span, message, label, related: Vec::new(), help: None }
     }
 
     /// Puts words under the carets.
@@ -82,11 +75,7 @@ pub struct Report {
 impl Report {
     /// The number of errors and of warnings.
     pub fn counts(&self) -> (usize, usize) {
-        let errors = self
-            .findings
-            .iter()
-            .filter(|finding| finding.is_error())
-            .count();
+        let errors = self.findings.iter().filter(|finding| finding.is_error()).count();
         (errors, self.findings.len() - errors)
     }
 
@@ -97,7 +86,6 @@ impl Report {
 
     /// Puts the findings in the order of the text: by file as read, then by place.
     pub fn sort(&mut self) {
-        self.findings
-            .sort_by_key(|finding| (finding.span.source, finding.span.start));
+        self.findings.sort_by_key(|finding| (finding.span.source, finding.span.start));
     }
 }

@@ -9,44 +9,26 @@ const SHOWN_LEN_MAX: usize = 240;
 
 /// All findings of a report, each with its source line. `color` adds terminal colours.
 pub fn report(report: &Report, color: bool) -> String {
-    let texts = report
-        .findings
-        .iter()
-        .map(|finding| one(finding, &report.sources, color));
+    let texts = report.findings.iter().map(|finding| one(finding, &report.sources, color));
     texts.collect::<Vec<_>>().join("\n\n")
 }
 
 /// One finding with its source line.
 pub fn one(finding: &Diagnostic, sources: &SourceMap, color: bool) -> String {
     let mut windows = vec![Window::of(sources, finding.span)];
-    windows.extend(
-        finding
-            .related
-            .iter()
-            .map(|&(span, _)| Window::of(sources, span)),
-    );
+    windows.extend(finding.related.iter().map(|&(span, _)| Window::of(sources, span)));
     let labels = std::iter::once(&finding.label).chain(finding.related.iter().map(|r| &r.1));
     let mut group = Group::with_title(
-        level(finding.code.severity)
-            .primary_title(finding.message.as_str())
-            .id(finding.code.id),
+        level(finding.code.severity).primary_title(finding.message.as_str()).id(finding.code.id),
     );
     for (at, (window, label)) in windows.iter().zip(labels).enumerate() {
-        let kind = if at == 0 {
-            AnnotationKind::Primary
-        } else {
-            AnnotationKind::Context
-        };
+        let kind = if at == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         group = group.element(window.snippet(kind, label));
     }
     if let Some(help) = &finding.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }
 
@@ -56,12 +38,7 @@ pub fn line(finding: &Diagnostic, sources: &SourceMap) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    format!(
-        "{}: {word}[{}]: {}",
-        sources.place(finding.span),
-        finding.code.id,
-        finding.message
-    )
+    format!("{}: {word}[{}]: {}", sources.place(finding.span), finding.code.id, finding.message)
 }
 
 fn level(severity: Severity) -> Level<'static> {
@@ -82,29 +59,16 @@ struct Window<'a> {
 impl<'a> Window<'a> {
     fn of(sources: &'a SourceMap, span: Span) -> Window<'a> {
         let line = sources.line(span);
-        let start = (span.start as usize)
-            .saturating_sub(line.start)
-            .min(line.text.len());
-        let end = (span.end as usize)
-            .saturating_sub(line.start)
-            .clamp(start, line.text.len());
-        let from = if start > SHOWN_LEN_MAX / 2 {
-            start - SHOWN_LEN_MAX / 4
-        } else {
-            0
-        };
+        let start = (span.start as usize).saturating_sub(line.start).min(line.text.len());
+        let end = (span.end as usize).saturating_sub(line.start).clamp(start, line.text.len());
+        let from = if start > SHOWN_LEN_MAX / 2 { start - SHOWN_LEN_MAX / 4 } else { 0 };
         let to = line.text.len().min(from + SHOWN_LEN_MAX);
         let before = printable(&line.text[from..start.min(to)]);
         let under = printable(&line.text[start.min(to)..end.min(to)]);
         let after = printable(&line.text[end.min(to)..to]);
         let file = sources.get(span.source).name.as_str();
         let span = before.len()..before.len() + under.len();
-        Window {
-            file,
-            line_number: line.number,
-            text: format!("{before}{under}{after}"),
-            span,
-        }
+        Window { file, line_number: line.number, text: format!("{before}{under}{after}"), span }
     }
 
     fn snippet(
@@ -112,9 +76,7 @@ impl<'a> Window<'a> {
         kind: AnnotationKind,
         label: &'a str,
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-        let annotation = kind
-            .span(self.span.clone())
-            .label((!label.is_empty()).then_some(label));
+        let annotation = kind.span(self.span.clone()).label((!label.is_empty()).then_some(label));
         Snippet::source(self.text.as_str())
             .path(self.file)
             .line_start(self.line_number)

@@ -22,10 +22,7 @@ impl Span {
     #[must_use]
     pub fn to(self, other: Span) -> Span {
         if other.source == self.source {
-            Span {
-                end: other.end.max(self.end),
-                ..self
-            }
+            Span { end: other.end.max(self.end), ..self }
         } else {
             self
         }
@@ -64,10 +61,7 @@ impl SourceMap {
     pub fn add(&mut self, name: String, text: Vec<u8>) -> Option<SourceId> {
         let id = u16::try_from(self.sources.len()).ok()?;
         u32::try_from(text.len()).ok()?;
-        self.sources.push(Source {
-            name,
-            text: Arc::new(text),
-        });
+        self.sources.push(Source { name, text: Arc::new(text) });
         Some(SourceId(id))
     }
 
@@ -85,24 +79,12 @@ impl SourceMap {
     pub fn line(&self, span: Span) -> Line<'_> {
         let text = &self.get(span.source).text;
         let at = (span.start as usize).min(text.len());
-        let start = text[..at]
-            .iter()
-            .rposition(|&octet| octet == b'\n')
-            .map_or(0, |end| end + 1);
-        let end = text[at..]
-            .iter()
-            .position(|&octet| octet == b'\n')
-            .map_or(text.len(), |n| at + n);
-        let number = 1 + text[..start]
-            .iter()
-            .filter(|&&octet| octet == b'\n')
-            .count();
+        let start = text[..at].iter().rposition(|&octet| octet == b'\n').map_or(0, |end| end + 1);
+        let end =
+            text[at..].iter().position(|&octet| octet == b'\n').map_or(text.len(), |n| at + n);
+        let number = 1 + text[..start].iter().filter(|&&octet| octet == b'\n').count();
         let line = &text[start..end];
-        Line {
-            number,
-            start,
-            text: line.strip_suffix(b"\r").unwrap_or(line),
-        }
+        Line { number, start, text: line.strip_suffix(b"\r").unwrap_or(line) }
     }
 
     /// `file:line:column` of the start of `span`; columns count from 1, in octets.
@@ -121,11 +103,7 @@ mod tests {
     fn places_at_line_ends_and_at_the_end_of_the_file() {
         let mut map = SourceMap::default();
         let source = map.add("a.zone".into(), b"one\r\ntwo\n".to_vec()).unwrap();
-        let at = |start| Span {
-            source,
-            start,
-            end: start,
-        };
+        let at = |start| Span { source, start, end: start };
         assert_eq!(map.place(at(0)), "a.zone:1:1");
         assert_eq!(map.place(at(5)), "a.zone:2:1");
         assert_eq!(map.place(at(9)), "a.zone:3:1");

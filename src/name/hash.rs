@@ -27,11 +27,7 @@ impl Suffixes {
     /// Hashes `name` from the right.
     pub fn of(name: Name<'_>) -> Suffixes {
         let labels = name.label_count();
-        let mut suffixes = Suffixes {
-            hashes: [SEED; _],
-            offsets: [0; _],
-            labels,
-        };
+        let mut suffixes = Suffixes { hashes: [SEED; _], offsets: [0; _], labels };
         let mut at = 0;
         for (number, label) in name.labels().enumerate() {
             suffixes.offsets[labels - number] = at;
@@ -103,10 +99,7 @@ mod tests {
         for (up, ancestor) in name.as_name().ancestors().enumerate() {
             let labels = suffixes.labels() - up;
             assert_eq!(suffixes.hash(labels), of(ancestor));
-            assert_eq!(
-                &name.as_name().as_wire()[suffixes.offset(labels)..],
-                ancestor.as_wire()
-            );
+            assert_eq!(&name.as_name().as_wire()[suffixes.offset(labels)..], ancestor.as_wire());
         }
         assert_eq!(of(name.as_name()), of(name.to_lower().as_name()));
     }

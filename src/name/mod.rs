@@ -107,9 +107,7 @@ impl<'a> Name<'a> {
     /// The name without its leftmost label; `None` for the root.
     pub fn parent(self) -> Option<Name<'a>> {
         let skip = 1 + usize::from(self.wire[0]);
-        (!self.is_root()).then(|| Name {
-            wire: &self.wire[skip..],
-        })
+        (!self.is_root()).then(|| Name { wire: &self.wire[skip..] })
     }
 
     /// This name and every name above it, ending with the root.
@@ -147,10 +145,7 @@ impl<'a> Name<'a> {
     pub fn to_buf(self) -> NameBuf {
         let mut wire = [0; NAME_LEN_MAX];
         wire[..self.wire.len()].copy_from_slice(self.wire);
-        NameBuf {
-            len: length(self.wire.len()),
-            wire,
-        }
+        NameBuf { len: length(self.wire.len()), wire }
     }
 }
 
@@ -182,9 +177,7 @@ impl NameBuf {
 
     /// The name, borrowed.
     pub fn as_name(&self) -> Name<'_> {
-        Name {
-            wire: &self.wire[..usize::from(self.len)],
-        }
+        Name { wire: &self.wire[..usize::from(self.len)] }
     }
 
     /// `prefix` (labels without a root label) in front of `suffix`; `None` if that is too long.
@@ -196,10 +189,7 @@ impl NameBuf {
         let mut wire = [0; NAME_LEN_MAX];
         wire[..prefix.len()].copy_from_slice(prefix);
         wire[prefix.len()..len].copy_from_slice(suffix.wire);
-        Some(NameBuf {
-            len: length(len),
-            wire,
-        })
+        Some(NameBuf { len: length(len), wire })
     }
 
     /// The same name with its letters in lower case (RFC 4034 §6.2).
@@ -263,11 +253,7 @@ mod tests {
         assert!(www.as_name().is_within(name("SMITH.edu.").as_name()));
         assert!(www.as_name().is_within(Name::ROOT));
         assert!(!www.as_name().is_below(www.as_name()));
-        assert!(
-            !name("goldsmith.edu.")
-                .as_name()
-                .is_within(name("smith.edu.").as_name())
-        );
+        assert!(!name("goldsmith.edu.").as_name().is_within(name("smith.edu.").as_name()));
     }
 
     #[test]

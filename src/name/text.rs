@@ -90,11 +90,7 @@ struct Writer {
 
 impl Writer {
     fn new() -> Writer {
-        Writer {
-            wire: [0; NAME_LEN_MAX],
-            label: 0,
-            end: 1,
-        }
+        Writer { wire: [0; NAME_LEN_MAX], label: 0, end: 1 }
     }
 
     fn push(&mut self, octet: u8) -> Result<(), NameError> {
@@ -114,9 +110,7 @@ impl Writer {
         self.wire[self.label] = super::length(len);
         self.label = self.end;
         self.end += 1;
-        (self.label < NAME_LEN_MAX)
-            .then_some(())
-            .ok_or(NameError::NameTooLong)
+        (self.label < NAME_LEN_MAX).then_some(()).ok_or(NameError::NameTooLong)
     }
 
     fn finish(mut self, origin: Option<Name<'_>>) -> Result<NameBuf, NameError> {
@@ -170,14 +164,7 @@ mod tests {
 
     #[test]
     fn text_and_wire_are_each_others_inverse() {
-        for text in [
-            ".",
-            "smith.edu.",
-            "a\\.b.c.",
-            "\\000\\255\\032.x.",
-            "*.sites.",
-            "\\@.a.",
-        ] {
+        for text in [".", "smith.edu.", "a\\.b.c.", "\\000\\255\\032.x.", "*.sites.", "\\@.a."] {
             let name: NameBuf = text.parse().unwrap();
             assert_eq!(name.to_string(), text);
         }
@@ -196,10 +183,7 @@ mod tests {
         assert_eq!(read("a\\256."), Err(NameError::BadEscape));
         assert_eq!(read("a\\1"), Err(NameError::BadEscape));
         assert_eq!(read(&"a".repeat(64)), Err(NameError::LabelTooLong));
-        assert_eq!(
-            read(&format!("{}.", "a".repeat(63))),
-            Ok(format!("{}.", "a".repeat(63)))
-        );
+        assert_eq!(read(&format!("{}.", "a".repeat(63))), Ok(format!("{}.", "a".repeat(63))));
         assert_eq!(read(&"a.".repeat(128)), Err(NameError::NameTooLong));
         assert_eq!(read(&"a.".repeat(127)), Ok("a.".repeat(127)));
         assert_eq!(parse(b"www", None), Err(NameError::NoOrigin));

@@ -54,14 +54,10 @@ fn angle(
         } else {
             decimal::<u32>(word).and_then(|number| number.checked_mul(unit_ms))
         };
-        total_ms += ms
-            .filter(|&ms| ms <= limit_ms)
-            .ok_or_else(|| wrong(words))?;
+        total_ms += ms.filter(|&ms| ms <= limit_ms).ok_or_else(|| wrong(words))?;
     }
     let direction = words.take(expected)?;
-    let side = directions
-        .iter()
-        .position(|d| direction.eq_ignore_ascii_case(d));
+    let side = directions.iter().position(|d| direction.eq_ignore_ascii_case(d));
     match side {
         _ if total_ms > degrees_max * 3_600_000 => Err(wrong(words)),
         Some(0) => Ok(ORIGIN + total_ms),
@@ -78,10 +74,7 @@ fn altitude(words: &mut Words<'_>) -> Result<u32, DataError> {
 
 fn centimetres(words: &mut Words<'_>, expected: &'static str) -> Result<i64, DataError> {
     let word = words.take(expected)?;
-    let metres = word
-        .strip_suffix(b"m")
-        .or(word.strip_suffix(b"M"))
-        .unwrap_or(word);
+    let metres = word.strip_suffix(b"m").or(word.strip_suffix(b"M")).unwrap_or(word);
     let (sign, digits) = match metres.strip_prefix(b"-") {
         Some(digits) => (-1, digits),
         None => (1, metres),
@@ -127,19 +120,13 @@ mod tests {
         let mut at = 0u32;
         for word in text.split(' ') {
             let end = at + u32::try_from(word.len()).unwrap();
-            words.push(Word {
-                start: at,
-                end,
-                quoted: false,
-            });
+            words.push(Word { start: at, end, quoted: false });
             at = end + 1;
         }
         let row = super::super::table::by_mnemonic(b"LOC").unwrap();
         let mut out = Vec::new();
         let words = Words::new(text.as_bytes(), &words, None);
-        super::super::text::parse(row, words, &mut out)
-            .ok()
-            .map(|()| out)
+        super::super::text::parse(row, words, &mut out).ok().map(|()| out)
     }
 
     #[test]
@@ -155,13 +142,8 @@ mod tests {
 
     #[test]
     fn places_that_are_none() {
-        for text in [
-            "91 N 0 E 0",
-            "42 60 N 0 E 0",
-            "42 X 0 E 0",
-            "42 N 0 E",
-            "1 N 1 E 0 95000000",
-        ] {
+        for text in ["91 N 0 E 0", "42 60 N 0 E 0", "42 X 0 E 0", "42 N 0 E", "1 N 1 E 0 95000000"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -23,11 +23,7 @@ impl Rtype {
     pub fn from_text(text: &[u8]) -> Option<Rtype> {
         table::by_mnemonic(text).map(|row| row.rtype).or_else(|| {
             let (prefix, digits) = text.split_at_checked(4)?;
-            prefix
-                .eq_ignore_ascii_case(b"TYPE")
-                .then(|| decimal(digits))
-                .flatten()
-                .map(Rtype)
+            prefix.eq_ignore_ascii_case(b"TYPE").then(|| decimal(digits)).flatten().map(Rtype)
         })
     }
 
@@ -64,21 +60,17 @@ impl Class {
     /// The Internet, the one class that zones here hold.
     pub const IN: Class = Class(1);
 
+    /// The class of a question that stands for all of them (RFC 1035 §3.2.5).
+    pub const ANY: Class = Class(255);
+
     /// The class of that mnemonic, or of the form `CLASS123` (RFC 3597 §5), in any case.
     pub fn from_text(text: &[u8]) -> Option<Class> {
         let known = [(&b"IN"[..], 1), (b"CH", 3), (b"HS", 4)];
-        if let Some((_, code)) = known
-            .iter()
-            .find(|(word, _)| text.eq_ignore_ascii_case(word))
-        {
+        if let Some((_, code)) = known.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)) {
             return Some(Class(*code));
         }
         let (prefix, digits) = text.split_at_checked(5)?;
-        prefix
-            .eq_ignore_ascii_case(b"CLASS")
-            .then(|| decimal(digits))
-            .flatten()
-            .map(Class)
+        prefix.eq_ignore_ascii_case(b"CLASS").then(|| decimal(digits)).flatten().map(Class)
     }
 }
 
@@ -96,10 +88,7 @@ pub(crate) fn seconds_from_text(text: &[u8]) -> Option<u32> {
     let mut total = 0u64;
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest
-            .iter()
-            .take_while(|octet| octet.is_ascii_digit())
-            .count();
+        let digits = rest.iter().take_while(|octet| octet.is_ascii_digit()).count();
         let number: u32 = decimal(&rest[..digits])?;
         let unit = match rest.get(digits).map(u8::to_ascii_lowercase) {
             None if digits == text.len() => 1, // a bare number; one behind units has no meaning
@@ -114,17 +103,13 @@ pub(crate) fn seconds_from_text(text: &[u8]) -> Option<u32> {
         u32::try_from(total).ok()?;
         rest = rest.get(digits + 1..).unwrap_or(&[]);
     }
-    (!text.is_empty())
-        .then(|| u32::try_from(total).ok())
-        .flatten()
+    (!text.is_empty()).then(|| u32::try_from(total).ok()).flatten()
 }
 
 /// Reads a decimal number made of digits alone.
 pub(crate) fn decimal<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    plain
-        .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
-        .flatten()
+    plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
 }
 
 /// One record, as a zone file says it. Its class is IN.
@@ -159,12 +144,7 @@ mod tests {
             (b"99999999999999999999w", None),
         ];
         for (text, seconds) in cases {
-            assert_eq!(
-                ttl_from_text(text),
-                seconds,
-                "{:?}",
-                text.escape_ascii().to_string()
-            );
+            assert_eq!(ttl_from_text(text), seconds, "{:?}", text.escape_ascii().to_string());
         }
     }
 
@@ -172,10 +152,7 @@ mod tests {
     fn types_and_classes_by_name_and_by_number() {
         assert_eq!(Rtype::from_text(b"aaaa"), Some(table::AAAA));
         assert_eq!(Rtype::from_text(b"TYPE28"), Some(table::AAAA));
-        assert_eq!(
-            Rtype::from_text(b"type65280").unwrap().to_string(),
-            "TYPE65280"
-        );
+        assert_eq!(Rtype::from_text(b"type65280").unwrap().to_string(), "TYPE65280");
         assert_eq!(Rtype::from_text(b"TYPE65536"), None);
         assert_eq!(Rtype::from_text(b"TYPE"), None);
         assert_eq!(Class::from_text(b"in"), Some(Class::IN));

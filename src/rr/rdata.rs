@@ -18,10 +18,7 @@ pub enum Part<'a> {
 /// The data of a record of type `rtype`, part by part. What does not follow the row comes as
 /// octets, so that every input is walked to its end.
 pub fn parts(rtype: Rtype, rdata: &[u8]) -> Parts<'_> {
-    Parts {
-        fields: table::row(rtype).map_or(&[], |row| row.fields),
-        rest: rdata,
-    }
+    Parts { fields: table::row(rtype).map_or(&[], |row| row.fields), rest: rdata }
 }
 
 /// Iterates over the parts of record data.
@@ -104,10 +101,7 @@ mod tests {
         let mx = b"\0\x0a\x04mail\0";
         let parts: Vec<_> = parts(table::MX, mx).collect();
         assert_eq!(parts[0], Part::Octets(b"\0\x0a"));
-        assert_eq!(
-            parts[1],
-            Part::Name(Name::from_wire(b"\x04mail\0").unwrap())
-        );
+        assert_eq!(parts[1], Part::Name(Name::from_wire(b"\x04mail\0").unwrap()));
         assert!(same(table::MX, mx, b"\0\x0a\x04MAIL\0"));
         assert!(!same(table::TXT, b"\x01a", b"\x01A"));
     }

@@ -54,9 +54,7 @@ pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Data
     }
     params.sort();
     if let Some(missing) = unmet(&params) {
-        return Err(words.bad(format!(
-            "the key{missing} is called mandatory and is not there"
-        )));
+        return Err(words.bad(format!("the key{missing} is called mandatory and is not there")));
     }
     for (key, value) in params {
         out.extend_from_slice(&key.to_be_bytes());
@@ -88,10 +86,7 @@ fn param(word: &[u8]) -> Result<(u16, Vec<u8>), String> {
     let mut halves = word.splitn(2, |&octet| octet == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
     let known = KEYS.iter().find(|key| key.0.as_bytes() == name);
-    let numbered = name
-        .strip_prefix(b"key")
-        .and_then(decimal::<u16>)
-        .filter(|&key| key < 65_535);
+    let numbered = name.strip_prefix(b"key").and_then(decimal::<u16>).filter(|&key| key < 65_535);
     let (key, kind) = match (known, numbered) {
         (Some(known), _) => (known.1, known.2),
         (None, Some(number)) => (number, Value::Octets),
@@ -129,12 +124,8 @@ fn encode(kind: Value, value: &[u8]) -> Result<Vec<u8>, String> {
         Value::Base64 => BASE64.decode(value).map_err(|_| "expected base64".into()),
         Value::Keys => mandatory(value),
         Value::Protocols => protocols(value),
-        Value::Ipv4 => addresses(value, |text| {
-            text.parse::<Ipv4Addr>().ok().map(|a| a.octets())
-        }),
-        Value::Ipv6 => addresses(value, |text| {
-            text.parse::<Ipv6Addr>().ok().map(|a| a.octets())
-        }),
+        Value::Ipv4 => addresses(value, |text| text.parse::<Ipv4Addr>().ok().map(|a| a.octets())),
+        Value::Ipv6 => addresses(value, |text| text.parse::<Ipv6Addr>().ok().map(|a| a.octets())),
     }
 }
 
@@ -143,23 +134,13 @@ fn mandatory(value: &[u8]) -> Result<Vec<u8>, String> {
     let wrong = || "expected the names of other keys, joined by commas".to_string();
     let mut keys = Vec::new();
     for name in value.split(|&octet| octet == b',') {
-        let known = KEYS
-            .iter()
-            .find(|key| key.0.as_bytes() == name)
-            .map(|key| key.1);
+        let known = KEYS.iter().find(|key| key.0.as_bytes() == name).map(|key| key.1);
         let numbered = || name.strip_prefix(b"key").and_then(decimal::<u16>);
-        keys.push(
-            known
-                .or_else(numbered)
-                .filter(|&key| key != 0)
-                .ok_or_else(wrong)?,
-        );
+        keys.push(known.or_else(numbered).filter(|&key| key != 0).ok_or_else(wrong)?);
     }
     keys.sort_unstable();
     let ascending = keys.windows(2).all(|pair| pair[0] < pair[1]);
-    ascending
-        .then(|| keys.iter().flat_map(|key| key.to_be_bytes()).collect())
-        .ok_or_else(wrong)
+    ascending.then(|| keys.iter().flat_map(|key| key.to_be_bytes()).collect()).ok_or_else(wrong)
 }
 
 /// Protocols joined by commas; a comma or backslash inside one is written behind a backslash
@@ -190,17 +171,13 @@ fn addresses<const N: usize>(
 ) -> Result<Vec<u8>, String> {
     let text = std::str::from_utf8(value).map_err(|_| "expected IP addresses".to_string())?;
     let octets: Option<Vec<[u8; N]>> = text.split(',').map(read).collect();
-    octets
-        .map(|list| list.concat())
-        .ok_or_else(|| "expected IP addresses joined by commas".into())
+    octets.map(|list| list.concat()).ok_or_else(|| "expected IP addresses joined by commas".into())
 }
 
 /// The first key that `mandatory` names and that is not there.
 fn unmet(params: &[(u16, Vec<u8>)]) -> Option<u16> {
     let (_, named) = params.first().filter(|(key, _)| *key == 0)?;
-    let mut keys = named
-        .chunks_exact(2)
-        .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    let mut keys = named.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
     keys.find(|key| !params.iter().any(|(there, _)| there == key))
 }
 
@@ -212,18 +189,9 @@ mod tests {
     fn values_as_rfc_9460_appendix_d_writes_them() {
         assert_eq!(param(b"port=53"), Ok((3, vec![0, 53])));
         assert_eq!(param(b"key667=hello"), Ok((667, b"hello".to_vec())));
-        assert_eq!(
-            param(b"key667=\"hello\\210qoo\""),
-            Ok((667, b"hello\xd2qoo".to_vec()))
-        );
-        assert_eq!(
-            param(br#"alpn="f\\\\oo\\,bar,h2""#),
-            Ok((1, b"\x08f\\oo,bar\x02h2".to_vec()))
-        );
-        assert_eq!(
-            param(br"alpn=f\\\092oo\092,bar,h2"),
-            Ok((1, b"\x08f\\oo,bar\x02h2".to_vec()))
-        );
+        assert_eq!(param(b"key667=\"hello\\210qoo\""), Ok((667, b"hello\xd2qoo".to_vec())));
+        assert_eq!(param(br#"alpn="f\\\\oo\\,bar,h2""#), Ok((1, b"\x08f\\oo,bar\x02h2".to_vec())));
+        assert_eq!(param(br"alpn=f\\\092oo\092,bar,h2"), Ok((1, b"\x08f\\oo,bar\x02h2".to_vec())));
         assert_eq!(param(b"mandatory=ipv4hint,alpn"), Ok((0, vec![0, 1, 0, 4])));
         assert_eq!(param(b"ipv4hint=192.0.2.1,192.0.2.2").unwrap().1.len(), 8);
         assert_eq!(param(b"no-default-alpn"), Ok((2, vec![])));

@@ -110,15 +110,12 @@ pub const OPT: Rtype = Rtype(41);
 
 /// The row of a type.
 pub fn row(rtype: Rtype) -> Option<&'static Row> {
-    ROWS.binary_search_by_key(&rtype, |row| row.rtype)
-        .ok()
-        .map(|at| &ROWS[at])
+    ROWS.binary_search_by_key(&rtype, |row| row.rtype).ok().map(|at| &ROWS[at])
 }
 
 /// The row of a mnemonic, in any case.
 pub fn by_mnemonic(text: &[u8]) -> Option<&'static Row> {
-    ROWS.iter()
-        .find(|row| row.mnemonic.as_bytes().eq_ignore_ascii_case(text))
+    ROWS.iter().find(|row| row.mnemonic.as_bytes().eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]
@@ -130,10 +127,7 @@ mod tests {
         assert!(ROWS.windows(2).all(|pair| pair[0].rtype < pair[1].rtype));
         for this in ROWS {
             assert_eq!(row(this.rtype).unwrap().mnemonic, this.mnemonic);
-            assert_eq!(
-                by_mnemonic(this.mnemonic.as_bytes()).unwrap().rtype,
-                this.rtype
-            );
+            assert_eq!(by_mnemonic(this.mnemonic.as_bytes()).unwrap().rtype, this.rtype);
         }
     }
 
@@ -141,10 +135,7 @@ mod tests {
     fn a_target_stands_where_the_fields_put_a_name() {
         for row in ROWS {
             let Some(target) = row.target else { continue };
-            let before = row
-                .fields
-                .iter()
-                .take_while(|f| !matches!(f, Name | PlainName));
+            let before = row.fields.iter().take_while(|f| !matches!(f, Name | PlainName));
             let width = |field: &Field| match field {
                 U8 => 1,
                 U16 => 2,

@@ -53,20 +53,12 @@ pub struct Words<'a> {
 impl<'a> Words<'a> {
     /// The `words` of `text`; relative names among them are relative to `origin`.
     pub fn new(text: &'a [u8], words: &'a [Word], origin: Option<Name<'a>>) -> Words<'a> {
-        Words {
-            text,
-            words,
-            next: 0,
-            origin,
-        }
+        Words { text, words, next: 0, origin }
     }
 
     /// The next word as written.
     pub(super) fn take(&mut self, expected: &'static str) -> Result<&'a [u8], DataError> {
-        let word = self
-            .words
-            .get(self.next)
-            .ok_or(DataError::Missing(expected))?;
+        let word = self.words.get(self.next).ok_or(DataError::Missing(expected))?;
         self.next += 1;
         Ok(word.of(self.text))
     }
@@ -120,10 +112,7 @@ pub fn parse_generic(
     }
     let octets = &out[start..];
     if octets.len() != usize::from(len) {
-        let what = format!(
-            "{} octets are written, and {len} were announced",
-            octets.len()
-        );
+        let what = format!("{} octets are written, and {len} were announced", octets.len());
         return Err(words.bad(what));
     }
     if row.is_some_and(|row| !rdata::is_valid(row, octets)) {
@@ -137,9 +126,7 @@ fn finish(words: &Words<'_>, len: usize) -> Result<(), DataError> {
         return Err(DataError::Extra(words.next));
     }
     if len > RDATA_LEN_MAX {
-        return Err(words.bad(format!(
-            "the data has {len} octets, at most 65535 are possible"
-        )));
+        return Err(words.bad(format!("the data has {len} octets, at most 65535 are possible")));
     }
     Ok(())
 }
@@ -147,18 +134,11 @@ fn finish(words: &Words<'_>, len: usize) -> Result<(), DataError> {
 fn parse_field(field: Field, words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     match field {
         Field::Name | Field::PlainName => domain_name(words, out),
-        Field::U8 => push(
-            out,
-            number::<u8>(words, "a number from 0 to 255")?.to_be_bytes(),
-        ),
-        Field::U16 => push(
-            out,
-            number::<u16>(words, "a number from 0 to 65535")?.to_be_bytes(),
-        ),
-        Field::U32 => push(
-            out,
-            number::<u32>(words, "a number from 0 to 4294967295")?.to_be_bytes(),
-        ),
+        Field::U8 => push(out, number::<u8>(words, "a number from 0 to 255")?.to_be_bytes()),
+        Field::U16 => push(out, number::<u16>(words, "a number from 0 to 65535")?.to_be_bytes()),
+        Field::U32 => {
+            push(out, number::<u32>(words, "a number from 0 to 4294967295")?.to_be_bytes())
+        }
         Field::Seconds => push(out, seconds(words)?.to_be_bytes()),
         Field::Ipv4 => push(out, ipv4(words)?.octets()),
         Field::Ipv6 => push(out, ipv6(words)?.octets()),
@@ -173,10 +153,7 @@ fn parse_field(field: Field, words: &mut Words<'_>, out: &mut Vec<u8>) -> Result
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every arm of the match above gives a Result"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "every arm of the match above gives a Result")]
 fn push<const N: usize>(out: &mut Vec<u8>, octets: [u8; N]) -> Result<(), DataError> {
     out.extend_from_slice(&octets);
     Ok(())
@@ -209,9 +186,7 @@ fn seconds(words: &mut Words<'_>) -> Result<u32, DataError> {
 
 fn ipv4(words: &mut Words<'_>) -> Result<Ipv4Addr, DataError> {
     let word = words.take("an IPv4 address")?;
-    let address = std::str::from_utf8(word)
-        .ok()
-        .and_then(|word| word.parse().ok());
+    let address = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
     address.ok_or_else(|| {
         words.bad("expected an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1")
     })
@@ -219,9 +194,7 @@ fn ipv4(words: &mut Words<'_>) -> Result<Ipv4Addr, DataError> {
 
 fn ipv6(words: &mut Words<'_>) -> Result<Ipv6Addr, DataError> {
     let word = words.take("an IPv6 address")?;
-    let address = std::str::from_utf8(word)
-        .ok()
-        .and_then(|word| word.parse().ok());
+    let address = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
     address.ok_or_else(|| words.bad("expected an IPv6 address, as in 2001:db8::1"))
 }
 
@@ -231,9 +204,7 @@ fn text(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     out.push(0);
     let len = unescape(words, out)?;
     out[at] = u8::try_from(len).map_err(|_| {
-        words.bad(format!(
-            "a string has at most 255 octets, this one has {len}: cut it in two"
-        ))
+        words.bad(format!("a string has at most 255 octets, this one has {len}: cut it in two"))
     })?;
     Ok(())
 }
@@ -291,9 +262,7 @@ fn eui(words: &mut Words<'_>, out: &mut Vec<u8>, len: usize) -> Result<(), DataE
     let word = words.take(expected)?;
     let pairs: Vec<&[u8]> = word.split(|&octet| octet == b'-').collect();
     let whole = pairs.len() == len && pairs.iter().all(|pair| pair.len() == 2);
-    let octets = whole
-        .then(|| HEXLOWER_PERMISSIVE.decode(&pairs.concat()).ok())
-        .flatten();
+    let octets = whole.then(|| HEXLOWER_PERMISSIVE.decode(&pairs.concat()).ok()).flatten();
     out.extend(octets.ok_or_else(|| words.bad(format!("expected {len} {expected}")))?);
     Ok(())
 }

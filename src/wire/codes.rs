@@ -21,20 +21,26 @@ impl Rcode {
     pub const REFUSED: Rcode = Rcode(5);
     /// A DNAME gives a name that is too long (RFC 6672 §2.2).
     pub const YXDOMAIN: Rcode = Rcode(6);
+    /// The server has no authority for the zone (RFC 5936 §2.2.1).
+    pub const NOTAUTH: Rcode = Rcode(9);
     /// An EDNS version that is not known (RFC 6891 §6.1.3).
     pub const BADVERS: Rcode = Rcode(16);
 }
 
 impl fmt::Display for Rcode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN",
-        ];
-        match names.get(usize::from(self.0)) {
-            Some(name) => f.write_str(name),
-            None if *self == Rcode::BADVERS => f.write_str("BADVERS"),
-            None => write!(f, "RCODE{}", self.0),
-        }
+        f.write_str(match *self {
+            Rcode::NOERROR => "NOERROR",
+            Rcode::FORMERR => "FORMERR",
+            Rcode::SERVFAIL => "SERVFAIL",
+            Rcode::NXDOMAIN => "NXDOMAIN",
+            Rcode::NOTIMP => "NOTIMP",
+            Rcode::REFUSED => "REFUSED",
+            Rcode::YXDOMAIN => "YXDOMAIN",
+            Rcode::NOTAUTH => "NOTAUTH",
+            Rcode::BADVERS => "BADVERS",
+            Rcode(code) => return write!(f, "RCODE{code}"),
+        })
     }
 }
 

@@ -32,15 +32,9 @@ pub struct Plan {
 impl Compressor {
     /// For a message whose question is `qname` and ends at `question_end`.
     pub fn new(hashes: &Suffixes, question_end: usize) -> Compressor {
-        let mut compressor = Compressor {
-            slots: [0; SLOTS],
-            question_end,
-        };
+        let mut compressor = Compressor { slots: [0; SLOTS], question_end };
         for labels in 1..=hashes.labels() {
-            compressor.remember(
-                hashes.hash(labels),
-                super::HEADER_LEN + hashes.offset(labels),
-            );
+            compressor.remember(hashes.hash(labels), super::HEADER_LEN + hashes.offset(labels));
         }
         compressor
     }
@@ -51,8 +45,7 @@ impl Compressor {
         let known = (1..=hashes.labels()).rev().find_map(|labels| {
             let offset = self.slots[slot(hashes.hash(labels))];
             let suffix = &name.as_wire()[hashes.offset(labels)..];
-            self.stands_at(message, usize::from(offset), suffix)
-                .then_some((labels, offset))
+            self.stands_at(message, usize::from(offset), suffix).then_some((labels, offset))
         });
         let (shared, pointer) = known.map_or((0, None), |(labels, at)| (labels, Some(at)));
         for labels in shared + 1..=hashes.labels() {
@@ -91,10 +84,9 @@ impl Compressor {
                 at = target;
                 continue;
             }
-            let (Some(there), Some(label)) = (
-                message.get(at..=at + usize::from(len)),
-                rest.get(..=usize::from(len)),
-            ) else {
+            let (Some(there), Some(label)) =
+                (message.get(at..=at + usize::from(len)), rest.get(..=usize::from(len)))
+            else {
                 return false;
             };
             let in_question = at < self.question_end;

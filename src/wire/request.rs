@@ -9,6 +9,7 @@ use super::codes::Rcode;
 use super::{HEADER_LEN, UDP_LEN_PLAIN};
 use crate::name::Name;
 use crate::rr::{Class, Rtype, table};
+use std::fmt;
 
 /// What a message turned out to be.
 #[derive(Debug)]
@@ -30,6 +31,16 @@ pub enum Silence {
     Response,
     /// It came from port 0, which nobody can listen on.
     PortZero,
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Silence::TooShort => "shorter than a header",
+            Silence::Response => "a response, not a query",
+            Silence::PortZero => "from port 0, where nobody can listen",
+        })
+    }
 }
 
 /// Why a message gets an error at once.
@@ -106,10 +117,7 @@ impl<'m> Reading<'m> {
             return Reading::Ignore(Silence::TooShort);
         };
         let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-        let header = Header {
-            id: [head[0], head[1]],
-            bits: word(2),
-        };
+        let header = Header { id: [head[0], head[1]], bits: word(2) };
         if header.bits & bits::QR != 0 {
             return Reading::Ignore(Silence::Response);
         }
@@ -124,11 +132,7 @@ impl<'m> Reading<'m> {
         };
         let plain = usize::from(word(6)) + usize::from(word(8));
         match edns(rest, plain, usize::from(word(10))) {
-            Ok(edns) => Reading::Query(Request {
-                header,
-                question,
-                edns,
-            }),
+            Ok(edns) => Reading::Query(Request { header, question, edns }),
             Err(fault) => Reading::Reject(header, fault),
         }
     }
@@ -165,11 +169,7 @@ fn edns(bytes: &[u8], plain: usize, additional: usize) -> Result<Option<Edns>, F
             found = Some(record.edns());
         }
     }
-    if rest.is_empty() {
-        Ok(found)
-    } else {
-        Err(Fault::Records)
-    }
+    if rest.is_empty() { Ok(found) } else { Err(Fault::Records) }
 }
 
 /// A record's fixed part; its data are stepped over.
@@ -232,9 +232,7 @@ mod tests {
 
     #[test]
     fn a_plain_query() {
-        let Reading::Query(request) = Reading::of(QUERY) else {
-            panic!("a query")
-        };
+        let Reading::Query(request) = Reading::of(QUERY) else { panic!("a query") };
         assert_eq!(request.header.id, [0x12, 0x34]);
         assert_eq!(request.question.name.to_string(), "www.smith.edu.");
         assert_eq!(request.question.wire_len(), QUERY.len() - HEADER_LEN);
@@ -245,29 +243,17 @@ mod tests {
     fn opt_is_read_and_two_of_them_are_an_error() {
         let opt = b"\0\0\x29\x01\x00\0\0\x80\0\0\x04\0\x0a\0\0";
         let message = with_opt(&[opt]);
-        let Reading::Query(request) = Reading::of(&message) else {
-            panic!("a query")
-        };
-        let expected = Edns {
-            udp_len: 512,
-            version: 0,
-            dnssec_ok: true,
-        };
+        let Reading::Query(request) = Reading::of(&message) else { panic!("a query") };
+        let expected = Edns { udp_len: 512, version: 0, dnssec_ok: true };
         assert_eq!(request.edns, Some(expected));
-        assert!(matches!(
-            Reading::of(&with_opt(&[opt, opt])),
-            Reading::Reject(_, Fault::Opt)
-        ));
+        assert!(matches!(Reading::of(&with_opt(&[opt, opt])), Reading::Reject(_, Fault::Opt)));
     }
 
     #[test]
     fn every_prefix_and_every_changed_octet_is_read_to_an_end() {
         let whole = with_opt(&[b"\0\0\x29\x04\xd0\0\0\0\0\0\0"]);
         for len in 0..whole.len() {
-            assert!(
-                !matches!(Reading::of(&whole[..len]), Reading::Query(_)),
-                "{len} octets"
-            );
+            assert!(!matches!(Reading::of(&whole[..len]), Reading::Query(_)), "{len} octets");
         }
         for at in 0..whole.len() {
             for value in 0..=255 {

@@ -79,11 +79,7 @@ impl<'o> Response<'o> {
         out.extend_from_slice(&question.rtype.0.to_be_bytes());
         out.extend_from_slice(&question.class.0.to_be_bytes());
         out[base..base + 2].copy_from_slice(&request.header.id);
-        let opt_len = if request.edns.is_some() {
-            OPT_LEN + EDE_LEN
-        } else {
-            0
-        };
+        let opt_len = if request.edns.is_some() { OPT_LEN + EDE_LEN } else { 0 };
         Response {
             base,
             len_max: usize::from(len_max) - opt_len,
@@ -193,8 +189,7 @@ impl<'o> Response<'o> {
         let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
         let [_, rcode_high] = (self.rcode.0 >> 4).to_be_bytes();
         let flags = if dnssec_ok { 0x80 } else { 0 };
-        self.out
-            .extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
+        self.out.extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
         match self.ede {
             None => self.out.extend_from_slice(&[0, 0]),
             Some(Ede(code)) => {

@@ -56,21 +56,12 @@ impl Builder {
             u16::try_from(record.rdata.len()).expect("rdata is checked to have 65,535 octets");
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
-        self.records.push(Raw {
-            name,
-            rtype: record.rtype,
-            ttl: record.ttl,
-            data,
-            span,
-        });
+        self.records.push(Raw { name, rtype: record.rtype, ttl: record.ttl, data, span });
     }
 
     /// The apex, as the first SOA gives it.
     pub fn apex(&self) -> Option<NameBuf> {
-        let soa = self
-            .records
-            .iter()
-            .find(|record| record.rtype == table::SOA)?;
+        let soa = self.records.iter().find(|record| record.rtype == table::SOA)?;
         Some(self.name(soa.name).to_buf())
     }
 
@@ -83,31 +74,22 @@ impl Builder {
 
     fn make(&mut self, start: Span) -> Option<Zone> {
         if self.records.is_empty() {
-            self.find(&codes::FILE_EMPTY, start, "the file holds no record")
-                .help = Some("a zone begins with its SOA record and at least one NS record".into());
+            self.find(&codes::FILE_EMPTY, start, "the file holds no record").help =
+                Some("a zone begins with its SOA record and at least one NS record".into());
             return None;
         }
-        let Some(soa) = self
-            .records
-            .iter()
-            .find(|record| record.rtype == table::SOA)
-            .copied()
+        let Some(soa) = self.records.iter().find(|record| record.rtype == table::SOA).copied()
         else {
-            self.find(&codes::SOA_MISSING, start, "the zone has no SOA record")
-                .help = Some("begin with `@ SOA ns1 admin 1 7200 900 1209600 300`".into());
+            self.find(&codes::SOA_MISSING, start, "the zone has no SOA record").help =
+                Some("begin with `@ SOA ns1 admin 1 7200 900 1209600 300`".into());
             return None;
         };
         if self.too_large {
-            self.find(
-                &codes::FILE_UNREADABLE,
-                start,
-                "the zone takes more than 4 GiB",
-            );
+            self.find(&codes::FILE_UNREADABLE, start, "the zone takes more than 4 GiB");
             return None;
         }
         self.check_membership(soa);
-        self.records
-            .sort_by_key(|record| (record.name != soa.name, record.name, record.rtype));
+        self.records.sort_by_key(|record| (record.name != soa.name, record.name, record.rtype));
         let mut zone = self.lay_out();
         zone.add_empty_non_terminals(self.name(soa.name).to_buf().as_name());
         zone.set_flags();
@@ -121,10 +103,7 @@ impl Builder {
             return last;
         }
         let hash = hash::of(owner);
-        let found = self
-            .index
-            .find(hash, |&number| self.name(number) == owner)
-            .copied();
+        let found = self.index.find(hash, |&number| self.name(number) == owner).copied();
         let number = found.unwrap_or_else(|| self.add_name(owner, hash));
         self.last = Some(number);
         number
@@ -199,13 +178,9 @@ impl Builder {
             })
             .collect();
         for record in others {
-            self.find(
-                &codes::SOA_TWICE,
-                record.span,
-                "the zone has its SOA already",
-            )
-            .related
-            .push((soa.span, "here".into()));
+            self.find(&codes::SOA_TWICE, record.span, "the zone has its SOA already")
+                .related
+                .push((soa.span, "here".into()));
         }
     }
 
@@ -226,11 +201,7 @@ impl Builder {
             for set in node.chunk_by(|a, b| a.rtype == b.rtype) {
                 let kept = self.without_duplicates(set);
                 let ttl = self.common_ttl(&kept);
-                zone.add_set(
-                    set[0].rtype,
-                    ttl,
-                    kept.iter().map(|record| self.rdata(record)),
-                );
+                zone.add_set(set[0].rtype, ttl, kept.iter().map(|record| self.rdata(record)));
             }
         }
         self.records = records;
@@ -253,13 +224,9 @@ impl Builder {
                 .copied()
                 .find(|other| rdata::same(record.rtype, self.rdata(other), rdata));
             if let Some(first) = twin {
-                self.find(
-                    &codes::DUPLICATE,
-                    record.span,
-                    "this record is there already",
-                )
-                .related
-                .push((first.span, "first here".into()));
+                self.find(&codes::DUPLICATE, record.span, "this record is there already")
+                    .related
+                    .push((first.span, "first here".into()));
                 continue;
             }
             if set.len() > PAIRWISE_MAX {
@@ -274,11 +241,7 @@ impl Builder {
     /// The TTL of a set: the lowest, with a warning at the first record that differs.
     fn common_ttl(&mut self, set: &[Raw]) -> u32 {
         let first = set[0];
-        let lowest = set
-            .iter()
-            .map(|record| record.ttl)
-            .min()
-            .unwrap_or(first.ttl);
+        let lowest = set.iter().map(|record| record.ttl).min().unwrap_or(first.ttl);
         if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
             let what = format!(
                 "TTL {} here and {} before in one set of {} records: {lowest} is used for all",
@@ -320,18 +283,10 @@ impl Builder {
 
     /// Nothing can stand below a DNAME (RFC 6672 §2.4); what does is never answered.
     fn check_dnames(&mut self, zone: &Zone) {
-        for node in zone
-            .nodes()
-            .filter(|node| node.is_occluded() && node.entry.set_count > 0)
-        {
-            let above = node
-                .name()
-                .ancestors()
-                .skip(1)
-                .filter_map(|name| zone.node_of(name));
-            let Some(dname) = above
-                .into_iter()
-                .find(|node| node.has(Flags::DNAME) && !node.is_cut())
+        for node in zone.nodes().filter(|node| node.is_occluded() && node.entry.set_count > 0) {
+            let above = node.name().ancestors().skip(1).filter_map(|name| zone.node_of(name));
+            let Some(dname) =
+                above.into_iter().find(|node| node.has(Flags::DNAME) && !node.is_cut())
             else {
                 continue;
             };
@@ -339,9 +294,7 @@ impl Builder {
                 let what = format!("{} is never answered: it stands below a DNAME", node.name());
                 let place = self.span_of(dname.name(), table::DNAME);
                 let found = self.find_at(&codes::BELOW_DNAME, node.name(), first.rtype(), what);
-                found
-                    .related
-                    .extend(place.map(|span| (span, "this DNAME".to_string())));
+                found.related.extend(place.map(|span| (span, "this DNAME".to_string())));
             }
         }
     }
@@ -365,10 +318,7 @@ impl Builder {
         let key = |record: &Raw| (record.name != apex, record.name, record.rtype);
         let wanted = (number != apex, number, rtype);
         let at = self.records.partition_point(|record| key(record) < wanted);
-        self.records
-            .get(at)
-            .filter(|record| key(record) == wanted)
-            .map(|record| record.span)
+        self.records.get(at).filter(|record| key(record) == wanted).map(|record| record.span)
     }
 }
 
@@ -408,13 +358,7 @@ impl Zone {
         }
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let data_end = place(self.octets.len());
-        self.sets.push(SetEntry {
-            data: place(data),
-            data_end,
-            ttl,
-            count,
-            rtype,
-        });
+        self.sets.push(SetEntry { data: place(data), data_end, ttl, count, rtype });
         self.records += count as usize;
         if let Some(node) = self.nodes.last_mut() {
             node.set_count += 1;

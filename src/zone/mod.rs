@@ -117,10 +117,7 @@ impl Zone {
     /// and of its last field (RFC 2308 §3).
     pub fn negative_soa(&self) -> Rrset<'_> {
         let soa = self.soa();
-        Rrset {
-            ttl: soa.ttl.min(self.soa_number(4)),
-            ..soa
-        }
+        Rrset { ttl: soa.ttl.min(self.soa_number(4)), ..soa }
     }
 
     /// The apex.
@@ -149,44 +146,32 @@ impl Zone {
     }
 
     fn soa(&self) -> Rrset<'_> {
-        self.apex_node()
-            .rrset(table::SOA)
-            .expect("no zone is built without an SOA")
+        self.apex_node().rrset(table::SOA).expect("no zone is built without an SOA")
     }
 
     /// A number of the SOA, by where it starts before the end of the data.
     fn soa_number(&self, before_end: usize) -> u32 {
         let rdata = self.soa().rdatas().next().unwrap_or_default();
         let at = rdata.len().saturating_sub(before_end);
-        rdata[at..]
-            .first_chunk()
-            .map_or(0, |octets| u32::from_be_bytes(*octets))
+        rdata[at..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
     }
 
     fn node(&self, number: u32) -> Node<'_> {
-        Node {
-            zone: self,
-            entry: &self.nodes[number as usize],
-        }
+        Node { zone: self, entry: &self.nodes[number as usize] }
     }
 
     /// The node whose name hashes to `hash` and is `name` but for case.
     fn find(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
         let same = |&number: &u32| {
             let at = self.nodes[number as usize].name as usize;
-            self.octets
-                .get(at..at + name.len())
-                .is_some_and(|n| n.eq_ignore_ascii_case(name))
+            self.octets.get(at..at + name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name))
         };
         self.index.find(hash, same).map(|&number| self.node(number))
     }
 
     /// The node of the rightmost `labels` labels of `name`.
     fn suffix_node(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<Node<'_>> {
-        self.find(
-            hashes.hash(labels),
-            &name.as_wire()[hashes.offset(labels)..],
-        )
+        self.find(hashes.hash(labels), &name.as_wire()[hashes.offset(labels)..])
     }
 }
 
@@ -205,11 +190,7 @@ impl<'z> Node<'z> {
     pub fn rrsets(self) -> impl Iterator<Item = Rrset<'z>> {
         let start = self.entry.first_set as usize;
         let entries = &self.zone.sets[start..start + usize::from(self.entry.set_count)];
-        entries.iter().map(move |entry| Rrset {
-            zone: self.zone,
-            entry,
-            ttl: entry.ttl,
-        })
+        entries.iter().map(move |entry| Rrset { zone: self.zone, entry, ttl: entry.ttl })
     }
 
     /// Whether the zone ends here and another begins.
@@ -228,10 +209,7 @@ impl<'z> Node<'z> {
 
     fn same_content(self, other: Node<'_>) -> bool {
         self.entry.set_count == other.entry.set_count
-            && self
-                .rrsets()
-                .zip(other.rrsets())
-                .all(|(a, b)| a.same_content(b))
+            && self.rrsets().zip(other.rrsets()).all(|(a, b)| a.same_content(b))
     }
 }
 
@@ -254,17 +232,14 @@ impl<'z> Rrset<'z> {
     /// The data of each record, names uncompressed, in the order of the file.
     pub fn rdatas(self) -> Rdatas<'z> {
         let SetEntry { data, data_end, .. } = *self.entry;
-        Rdatas {
-            rest: &self.zone.octets[data as usize..data_end as usize],
-        }
+        Rdatas { rest: &self.zone.octets[data as usize..data_end as usize] }
     }
 
     /// The name that each record of this set points at, if its type has one with addresses a
     /// client will want next.
     pub fn targets(self) -> impl Iterator<Item = Name<'z>> {
         let target = table::row(self.entry.rtype).and_then(|row| row.target);
-        self.rdatas()
-            .filter_map(move |rdata| Some(Name::stored(&rdata[target?..])))
+        self.rdatas().filter_map(move |rdata| Some(Name::stored(&rdata[target?..])))
     }
 
     /// Whether both are one and the same set of one zone.
@@ -276,13 +251,10 @@ impl<'z> Rrset<'z> {
         self.rtype() == other.rtype()
             && self.ttl == other.ttl
             && self.entry.count == other.entry.count
-            && self
-                .rdatas()
-                .zip(other.rdatas())
-                .all(|(a, b)| match self.rtype() {
-                    table::SOA => without_serial(a) == without_serial(b),
-                    _ => a == b,
-                })
+            && self.rdatas().zip(other.rdatas()).all(|(a, b)| match self.rtype() {
+                table::SOA => without_serial(a) == without_serial(b),
+                _ => a == b,
+            })
     }
 }
 

@@ -45,8 +45,7 @@ impl ZoneSet {
             Err(_) => None,
         };
         if let Some(slot) = change.slot {
-            self.table
-                .insert_unique(hash, (hash, change.apex, slot), |entry| entry.0);
+            self.table.insert_unique(hash, (hash, change.apex, slot), |entry| entry.0);
         }
         old
     }
@@ -59,18 +58,14 @@ impl ZoneSet {
             let same = |entry: &(u64, NameBuf, Slot)| {
                 entry.1.as_name().as_wire().eq_ignore_ascii_case(suffix)
             };
-            self.table
-                .find(hashes.hash(labels), same)
-                .map(|entry| (&entry.2, labels))
+            self.table.find(hashes.hash(labels), same).map(|entry| (&entry.2, labels))
         })
     }
 
     /// The slot of the zone whose apex is `apex`.
     pub fn get(&self, apex: Name<'_>) -> Option<&Slot> {
         let same = |entry: &(u64, NameBuf, Slot)| entry.1.as_name() == apex;
-        self.table
-            .find(crate::name::hash::of(apex), same)
-            .map(|entry| &entry.2)
+        self.table.find(crate::name::hash::of(apex), same).map(|entry| &entry.2)
     }
 
     /// The number of zones, broken ones included.

@@ -25,23 +25,9 @@ impl Reader<'_> {
         let Some(owner) = &self.context.owner else {
             return Err(no_owner(entry));
         };
-        let record = Record {
-            owner: owner.as_name(),
-            rtype: head.rtype,
-            ttl,
-            rdata: &self.rdata,
-        };
-        let whole = Span {
-            end: entry.end().start,
-            ..entry.span(entry.words[0])
-        };
-        (self.sink)(
-            record,
-            Place {
-                record: whole,
-                rtype: entry.span(head.rtype_word),
-            },
-        );
+        let record = Record { owner: owner.as_name(), rtype: head.rtype, ttl, rdata: &self.rdata };
+        let whole = Span { end: entry.end().start, ..entry.span(entry.words[0]) };
+        (self.sink)(record, Place { record: whole, rtype: entry.span(head.rtype_word) });
         Ok(())
     }
 
@@ -62,10 +48,7 @@ impl Reader<'_> {
         self.rdata.clear();
         let origin = self.context.origin.as_ref().map(NameBuf::as_name);
         let words = Words::new(entry.text, head.data, origin);
-        let generic = head
-            .data
-            .first()
-            .is_some_and(|w| w.of(entry.text) == b"\\#" && !w.quoted);
+        let generic = head.data.first().is_some_and(|w| w.of(entry.text) == b"\\#" && !w.quoted);
         let outcome = match table::row(head.rtype) {
             Some(row) if !generic => text::parse(row, words, &mut self.rdata),
             row => text::parse_generic(row, words, &mut self.rdata),
@@ -82,11 +65,7 @@ impl Reader<'_> {
         if head.ttl.is_some() {
             context.last_ttl = head.ttl;
         }
-        let ttl = head
-            .ttl
-            .or(context.default_ttl)
-            .or(context.last_ttl)
-            .or(context.soa_minimum);
+        let ttl = head.ttl.or(context.default_ttl).or(context.last_ttl).or(context.soa_minimum);
         ttl.ok_or_else(|| {
             let span = entry.span(head.rtype_word);
             Diagnostic::new(&codes::NO_TTL, span, "this record has no time to live")
@@ -108,12 +87,7 @@ fn head<'t>(entry: Entry<'t>, words: &'t [Word]) -> Result<Head<'t>, Box<Diagnos
             check_class(entry, word, written)?;
         } else {
             let rtype = rtype(entry, word)?;
-            return Ok(Head {
-                ttl,
-                rtype,
-                rtype_word: word,
-                data: &words[at + 1..],
-            });
+            return Ok(Head { ttl, rtype, rtype_word: word, data: &words[at + 1..] });
         }
     }
     let what = "the record's type and data are missing";
@@ -135,19 +109,9 @@ fn check_class(entry: Entry<'_>, word: Word, class: Class) -> Outcome {
 fn rtype(entry: Entry<'_>, word: Word) -> Result<Rtype, Box<Diagnostic>> {
     let octets = word.of(entry.text);
     let known = Rtype::from_text(octets);
-    let question_only = [
-        &b"ANY"[..],
-        b"*",
-        b"AXFR",
-        b"IXFR",
-        b"OPT",
-        b"TSIG",
-        b"TKEY",
-    ];
+    let question_only = [&b"ANY"[..], b"*", b"AXFR", b"IXFR", b"OPT", b"TSIG", b"TKEY"];
     let never_stored = known.is_some_and(|rtype| !rtype.is_data())
-        || question_only
-            .iter()
-            .any(|word| octets.eq_ignore_ascii_case(word));
+        || question_only.iter().any(|word| octets.eq_ignore_ascii_case(word));
     if never_stored {
         let what = format!("{} exists only in messages, not in zones", entry.show(word));
         return Err(Diagnostic::new(&codes::TYPE_NOT_STORED, entry.span(word), what).into());
@@ -171,15 +135,8 @@ fn bad_data(entry: Entry<'_>, head: &Head<'_>, error: &DataError) -> Diagnostic 
             (&codes::DATA_EXTRA, entry.span(head.data[*at]), what)
         }
         DataError::Bad(at, what) => {
-            let word = head
-                .data
-                .get(*at)
-                .map_or(entry.end(), |&word| entry.span(word));
-            (
-                &codes::BAD_DATA,
-                word,
-                format!("{} data: {what}", head.rtype),
-            )
+            let word = head.data.get(*at).map_or(entry.end(), |&word| entry.span(word));
+            (&codes::BAD_DATA, word, format!("{} data: {what}", head.rtype))
         }
     };
     Diagnostic::new(code, span, what)

@@ -34,11 +34,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Lexer<'t> {
-        let at = if text.starts_with(BYTE_ORDER_MARK) {
-            BYTE_ORDER_MARK.len()
-        } else {
-            0
-        };
+        let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         Lexer { text, at }
     }
 
@@ -52,9 +48,7 @@ impl<'t> Lexer<'t> {
             let Some(&first) = self.text.get(self.at) else {
                 return Ok(None);
             };
-            let shape = Shape {
-                starts_blank: matches!(first, b' ' | b'\t'),
-            };
+            let shape = Shape { starts_blank: matches!(first, b' ' | b'\t') };
             self.read_entry(words)?;
             if !words.is_empty() {
                 return Ok(Some(shape));
@@ -106,23 +100,14 @@ impl<'t> Lexer<'t> {
         while let Some(&octet) = self.text.get(self.at) {
             match octet {
                 b' ' | b'\t' | b'\r' | b'\n' | b';' | b'(' | b')' => break,
-                b'\\'
-                    if self
-                        .text
-                        .get(self.at + 1)
-                        .is_some_and(|&next| next != b'\n') =>
-                {
+                b'\\' if self.text.get(self.at + 1).is_some_and(|&next| next != b'\n') => {
                     self.at += 2;
                 }
                 b'"' => self.at = quote_end(self.text, self.at + 1).unwrap_or(self.at) + 1,
                 _ => self.at += 1,
             }
         }
-        Word {
-            start: place(start),
-            end: place(self.at),
-            quoted: false,
-        }
+        Word { start: place(start), end: place(self.at), quoted: false }
     }
 
     /// A word in quotes; they are not part of it.
@@ -140,11 +125,7 @@ impl<'t> Lexer<'t> {
             return Err(fault);
         };
         self.at = end + 1;
-        Ok(Word {
-            start: place(start),
-            end: place(end),
-            quoted: true,
-        })
+        Ok(Word { start: place(start), end: place(end), quoted: true })
     }
 
     fn unopened(&mut self) -> Fault {
@@ -225,10 +206,7 @@ mod tests {
             entries("\u{feff}a b;c\n\n \t\n x\\ y \"p;q\" ( r\n; s )\n t ) u\r\n"),
             [vec!["", "a", "b"], vec!["_", "x\\ y", "p;q", "r", "t", "u"],]
         );
-        assert_eq!(
-            entries("a k=\"v w\" \"\" \"\\\"\""),
-            [vec!["", "a", "k=\"v w\"", "", "\\\""]]
-        );
+        assert_eq!(entries("a k=\"v w\" \"\" \"\\\"\""), [vec!["", "a", "k=\"v w\"", "", "\\\""]]);
     }
 
     #[test]
@@ -241,10 +219,7 @@ mod tests {
                 vec!["", "d"],
             ]
         );
-        assert_eq!(
-            entries("a ( b"),
-            [vec!["2 this parenthesis is never closed"]]
-        );
+        assert_eq!(entries("a ( b"), [vec!["2 this parenthesis is never closed"]]);
     }
 
     #[test]

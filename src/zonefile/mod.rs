@@ -61,26 +61,16 @@ pub fn read(
         report: Report::default(),
         include,
         sink,
-        context: Context {
-            origin,
-            ..Context::default()
-        },
+        context: Context { origin, ..Context::default() },
         rdata: Vec::new(),
         depth: 0,
     };
     if let Some(source) = reader.report.sources.add(name.to_string(), text) {
         reader.file(source);
     } else {
-        let empty = reader
-            .report
-            .sources
-            .add(name.to_string(), Vec::new())
-            .unwrap_or_default();
+        let empty = reader.report.sources.add(name.to_string(), Vec::new()).unwrap_or_default();
         let what = "the file has 4 GiB or more";
-        let span = Span {
-            source: empty,
-            ..Span::default()
-        };
+        let span = Span { source: empty, ..Span::default() };
         reader.find(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
     }
     reader.report
@@ -121,18 +111,9 @@ impl Reader<'_> {
         while self.report.findings.len() < FINDINGS_MAX {
             match lexer.next_entry(&mut words) {
                 Ok(None) => break,
-                Ok(Some(shape)) => self.entry(Entry {
-                    source,
-                    text: &text,
-                    shape,
-                    words: &words,
-                }),
+                Ok(Some(shape)) => self.entry(Entry { source, text: &text, shape, words: &words }),
                 Err(fault) => {
-                    let span = Span {
-                        source,
-                        start: fault.start,
-                        end: fault.end,
-                    };
+                    let span = Span { source, start: fault.start, end: fault.end };
                     let found = Diagnostic::new(&codes::UNBALANCED, span, fault.message);
                     self.find(found.label(fault.label).help(fault.help));
                 }
@@ -177,24 +158,13 @@ impl<'t> Entry<'t> {
 
     /// The place of one word.
     fn span(&self, word: Word) -> Span {
-        Span {
-            source: self.source,
-            start: word.start,
-            end: word.end,
-        }
+        Span { source: self.source, start: word.start, end: word.end }
     }
 
     /// The place behind the last word, where something is missing.
     fn end(&self) -> Span {
-        let end = self
-            .words
-            .last()
-            .map_or(0, |word| word.end + u32::from(word.quoted));
-        Span {
-            source: self.source,
-            start: end,
-            end: end + 1,
-        }
+        let end = self.words.last().map_or(0, |word| word.end + u32::from(word.quoted));
+        Span { source: self.source, start: end, end: end + 1 }
     }
 
     /// A word's text for a message.
@@ -217,10 +187,9 @@ mod tests {
         let origin = "example.".parse().ok();
         let mut records = Vec::new();
         let mut include = |path: &str, _: &str| match path {
-            "sub" => Ok((
-                path.to_string(),
-                b"in 5 A 192.0.2.9\n$ORIGIN deep\nx A 192.0.2.8".to_vec(),
-            )),
+            "sub" => {
+                Ok((path.to_string(), b"in 5 A 192.0.2.9\n$ORIGIN deep\nx A 192.0.2.8".to_vec()))
+            }
             "self" => Ok((path.to_string(), b"$INCLUDE self\n".to_vec())),
             _ => Err("no such file".to_string()),
         };
@@ -228,13 +197,10 @@ mod tests {
             records.push(format!("{} {} {}", record.owner, record.ttl, record.rtype));
         };
         let report = read("t.zone", text.into(), origin, &mut include, &mut sink);
-        let findings = report.findings.iter().map(|found| {
-            format!(
-                "{} {}",
-                report.sources.line(found.span).number,
-                found.code.id
-            )
-        });
+        let findings = report
+            .findings
+            .iter()
+            .map(|found| format!("{} {}", report.sources.line(found.span).number, found.code.id));
         (records, findings.collect())
     }
 
@@ -290,11 +256,7 @@ mod tests {
         let (records, findings) = read_text("$INCLUDE sub other\na 7 A 192.0.2.1\n$INCLUDE none\n");
         assert_eq!(
             records,
-            [
-                "in.other.example. 5 A",
-                "x.deep.other.example. 5 A",
-                "a.example. 7 A"
-            ]
+            ["in.other.example. 5 A", "x.deep.other.example. 5 A", "a.example. 7 A"]
         );
         assert_eq!(findings, ["3 Z113"]);
         assert_eq!(read_text("$INCLUDE self").1, ["1 Z113"]);
@@ -307,12 +269,7 @@ mod tests {
         );
         assert_eq!(
             records,
-            [
-                "example. 60 SOA",
-                "b.example. 60 A",
-                "c.example. 9 A",
-                "d.example. 9 A"
-            ]
+            ["example. 60 SOA", "b.example. 60 A", "c.example. 9 A", "d.example. 9 A"]
         );
         assert_eq!(findings, ["1 Z111"]);
     }
