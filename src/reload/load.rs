@@ -31,10 +31,7 @@ pub fn load(path: &Path) -> Loaded {
     };
     let mut includes = Vec::new();
     let mut include = |written: &str, from: &str| {
-        let path = Path::new(from)
-            .parent()
-            .unwrap_or(Path::new(""))
-            .join(written);
+        let path = Path::new(from).parent().unwrap_or(Path::new("")).join(written);
         includes.push(path.clone());
         let octets = std::fs::read(&path).map_err(|error| error.to_string())?;
         Ok((path.display().to_string(), octets))
@@ -44,12 +41,7 @@ pub fn load(path: &Path) -> Loaded {
     let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
     let zone = build(builder, &mut report);
-    Loaded {
-        apex,
-        zone,
-        report,
-        includes,
-    }
+    Loaded { apex, zone, report, includes }
 }
 
 /// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.
@@ -74,17 +66,7 @@ fn unreadable(shown: String, apex: Option<NameBuf>, error: &std::io::Error) -> L
     let mut report = Report::default();
     let what = format!("the file cannot be read: {error}");
     let source = report.sources.add(shown, Vec::new()).unwrap_or_default();
-    let span = Span {
-        source,
-        ..Span::default()
-    };
-    report
-        .findings
-        .push(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
-    Loaded {
-        apex,
-        zone: None,
-        report,
-        includes: Vec::new(),
-    }
+    let span = Span { source, ..Span::default() };
+    report.findings.push(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
+    Loaded { apex, zone: None, report, includes: Vec::new() }
 }

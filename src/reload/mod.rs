@@ -1,3 +1,112 @@
-//! Disk → Zone, off the loop's thread.
+//! From disk to served zones, off the loop's thread: which files changed, and what do they change?
+//!
+//! ```text
+//! watch ─ events ─▶ debounce ─ files to read ─▶ load ─▶ claims ─ changes ─▶ the loop
+//!   ▲                   ▲ what differs                     │ notices ─▶ the log
+//!   └── reach ◀── folder (the listing) ────────────────────┘
+//! ```
+//!
+//! Events are hints, fingerprints are the truth. The file system's events tell at once that a file
+//! was closed after writing or renamed into place ([`debounce`]); they get lost on network mounts,
+//! in containers and in overflowing queues, so a slow sweep compares every file with what was last
+//! read of it. Nothing is read while a writer has it open, and a reading during which the file
+//! changed is thrown away.
+//!
+//! What a good, broken or vanished file means for the zones is decided in [`claims`], which sees no
+//! disk: never serve worse. [`library`] joins the two, and [`worker`] is the thread around it.
 
+mod claims;
+mod debounce;
+pub mod folder;
+pub mod library;
 pub mod load;
+pub mod notice;
+mod reach;
+mod reading;
+mod succession;
+mod sweep;
+#[cfg(test)]
+mod testing;
+mod version;
+mod watch;
+pub mod worker;
+
+use crate::name::NameBuf;
+use crate::zone::set::{Change, Slot};
+use notice::Notice;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use folder::Sources;
+pub use library::Library;
+pub use worker::start;
+
+/// How changes on disk are noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WatchMode {
+    /// By the file system's events, with a slow sweep as the net below.
+    #[default]
+    Notify,
+    /// By sweeps alone, more often: for mounts that have no events.
+    Poll,
+    /// Not at all; files are read again when [`Command::ReloadAll`] says so.
+    Off,
+}
+
+/// What the operator chose about reloading.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How changes are noticed.
+    pub watch: WatchMode,
+    /// How long the zone of a removed file is still served.
+    pub remove_after: Duration,
+}
+
+/// How long the zone of a removed file is still served, unless the operator says otherwise: longer
+/// than any editor or deployment takes between removing a file and putting the new one there.
+pub const REMOVE_AFTER_DEFAULT: Duration = Duration::from_secs(10);
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { watch: WatchMode::default(), remove_after: REMOVE_AFTER_DEFAULT }
+    }
+}
+
+/// What the worker is told.
+#[derive(Debug)]
+pub enum Command {
+    /// Reads every zone file again, whatever the fingerprints say. One that somebody is writing is
+    /// read when it is closed.
+    ReloadAll,
+    /// Frees what the loop served before, where that takes no time from answering.
+    Free(Vec<Slot>),
+    /// The watch has seen something; it says so itself.
+    Look,
+    /// Ends the thread.
+    Quit,
+}
+
+/// What one step of reloading gives.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// What the loop changes in its set of zones, in this order.
+    pub changes: Vec<Change>,
+    /// What people are told, in the order it happened.
+    pub notices: Vec<Notice>,
+}
+
+impl Step {
+    fn serve(&mut self, apex: &NameBuf, slot: Slot) {
+        self.changes.push(Change { apex: apex.clone(), slot: Some(slot) });
+    }
+
+    fn conflict(&mut self, apex: &NameBuf, served: &Arc<Path>, other: &Arc<Path>) {
+        let (apex, served, other) = (apex.clone(), served.clone(), other.clone());
+        self.notices.push(Notice::Conflict { apex, served, other });
+    }
+
+    fn returned(&mut self, apex: &NameBuf, file: &Arc<Path>) {
+        self.notices.push(Notice::Returned { apex: apex.clone(), file: file.clone() });
+    }
+}

@@ -1,0 +1,406 @@
+//! Which file serves which zone, and what a good, broken or vanished file changes: never serve worse.
+//!
+//! Each file that was read *claims* one zone: the one it holds, or, if it is broken, the one that
+//! it held when it was last good, or else the one that its name speaks of. Each zone is *held* by
+//! one file, and what it serves outlives that file's mistakes:
+//!
+//! ```text
+//!              good                    bad
+//!   nothing ────────▶ Live ──────────────────────▶ Stale (last good version)
+//!      │  bad          ▲ ◀─────────good──────────────┘
+//!      └─────▶ Broken ─┘ good
+//!   any ── its file is gone or claims another zone, for `remove_after` ──▶ next claimant, or nothing
+//! ```
+//!
+//! Two files for one zone: the one that holds it keeps it. The other takes over when the holder is
+//! gone for good, or at once if it is read after the holder vanished, for then the file was renamed.
+//!
+//! Sees no disk: listings and what was read of files are arguments.
+
+use super::Step;
+use super::load::{Loaded, origin_of};
+use super::notice::{Notice, SerialStep, Serving};
+use super::version::Version;
+use crate::diag::Report;
+use crate::name::NameBuf;
+use crate::zone::Zone;
+use crate::zone::set::Slot;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) version: Version,
+    pub(super) outcome: Outcome,
+    /// Since when it is not in its folder any more.
+    pub(super) gone: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Good(Arc<Zone>),
+    /// Broken; the zone that it claims is boxed for being long and rare.
+    Bad(Option<Box<NameBuf>>),
+}
+
+/// A zone, the file that holds it, and what is served.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) by: Arc<Path>,
+    /// The last good version; `None` if there was none.
+    pub(super) zone: Option<Arc<Zone>>,
+    /// Whether the file is broken.
+    pub(super) stale: bool,
+    /// Since when the file claims the zone no more.
+    pub(super) orphaned: Option<Instant>,
+}
+
+/// All files that were read and all zones that they hold.
+#[derive(Debug)]
+pub(super) struct Claims {
+    pub(super) files: HashMap<Arc<Path>, File>,
+    pub(super) zones: HashMap<NameBuf, Held>,
+    pub(super) remove_after: Duration,
+    /// While the first files are read, a file named after the zone takes it from one that is not.
+    pub(super) starting: bool,
+}
+
+/// A zone as it is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding<'a> {
+    /// The zone's name.
+    pub apex: &'a NameBuf,
+    /// The file that holds it.
+    pub file: &'a Path,
+    /// What is served; `None` if it answers SERVFAIL.
+    pub zone: Option<&'a Zone>,
+    /// Whether the file is broken and an older version is served.
+    pub stale: bool,
+}
+
+impl Claims {
+    pub(super) fn new(remove_after: Duration) -> Claims {
+        let (files, zones) = (HashMap::new(), HashMap::new());
+        Claims { files, zones, remove_after, starting: true }
+    }
+
+    /// The version of a file that was last read.
+    pub(super) fn version(&self, file: &Path) -> Option<&Version> {
+        self.files.get(file).map(|file| &file.version)
+    }
+
+    /// The files that were read, each with its version.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&Arc<Path>, &Version)> {
+        self.files.iter().map(|(path, file)| (path, &file.version))
+    }
+
+    /// The zones, in no order.
+    pub(super) fn zones(&self) -> impl Iterator<Item = Holding<'_>> {
+        self.zones.iter().map(|(apex, held)| Holding {
+            apex,
+            file: &held.by,
+            zone: held.zone.as_deref(),
+            stale: held.stale,
+        })
+    }
+
+    /// Takes what was read of a file.
+    pub(super) fn commit(
+        &mut self,
+        file: &Arc<Path>,
+        version: Version,
+        loaded: Loaded,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        let Loaded { apex, zone, report, .. } = loaded;
+        match zone {
+            Some(zone) => self.commit_good(file, version, &Arc::new(zone), report, now, step),
+            None => self.commit_bad(file, version, apex, report, now, step),
+        }
+    }
+
+    fn commit_good(
+        &mut self,
+        file: &Arc<Path>,
+        version: Version,
+        zone: &Arc<Zone>,
+        report: Report,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        let apex = zone.apex().to_buf();
+        let news = News { file, zone, report };
+        let kept = match self.zones.get_mut(&apex) {
+            None => {
+                step.serve(&apex, Slot::Live(zone.clone()));
+                self.zones.insert(apex.clone(), Held::live(file, zone));
+                step.notices.push(news.loaded());
+                zone.clone()
+            }
+            Some(held) if held.by == *file => held.renew(news, step),
+            Some(held) if held.yields_to(file, &apex, self.starting) => {
+                let before = std::mem::replace(held, Held::live(file, zone)).by;
+                step.serve(&apex, Slot::Live(zone.clone()));
+                step.notices.push(news.loaded());
+                if self.files.get(&before).is_some_and(|old| old.could_serve(&apex)) {
+                    step.conflict(&apex, file, &before);
+                }
+                zone.clone()
+            }
+            Some(held) => {
+                step.conflict(&apex, &held.by, file);
+                zone.clone()
+            }
+        };
+        let before = self.files.insert(file.clone(), File::new(version, Outcome::Good(kept)));
+        if let Some(former) = before.and_then(|before| before.outcome.apex())
+            && former != apex
+        {
+            self.leave(&former, file, now, step);
+        }
+    }
+
+    fn commit_bad(
+        &mut self,
+        file: &Arc<Path>,
+        version: Version,
+        apex: Option<NameBuf>,
+        report: Report,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        let before = self.files.get(file);
+        let again = before.is_some_and(|old| !old.is_good() && old.version == version);
+        let former = before.and_then(|old| old.outcome.apex());
+        let keeps = before.is_some_and(File::is_good)
+            || former.as_ref().is_some_and(|apex| self.serves(apex, file));
+        let claim = if keeps { former.clone() } else { apex.or(former.clone()) };
+        let outcome = Outcome::Bad(claim.clone().map(Box::new));
+        self.files.insert(file.clone(), File::new(version, outcome));
+        if let Some(former) = former.filter(|former| Some(former) != claim.as_ref()) {
+            self.leave(&former, file, now, step);
+        }
+        let serving = claim.as_ref().map_or(Serving::Unknown, |apex| self.fail(apex, file, step));
+        let (file, report) = (file.clone(), (!again).then_some(report));
+        step.notices.push(Notice::Rejected { file, apex: claim, serving, report });
+    }
+
+    /// Whether a good version that `file` gave is served.
+    fn serves(&self, apex: &NameBuf, file: &Arc<Path>) -> bool {
+        self.zones.get(apex).is_some_and(|held| held.by == *file && held.zone.is_some())
+    }
+
+    /// A file that claims `apex` is broken: what do its clients get?
+    pub(super) fn fail(&mut self, apex: &NameBuf, file: &Arc<Path>, step: &mut Step) -> Serving {
+        let Some(held) = self.zones.get_mut(apex) else {
+            let held = Held { by: file.clone(), zone: None, stale: true, orphaned: None };
+            self.zones.insert(apex.clone(), held);
+            step.serve(apex, Slot::Broken);
+            return Serving::Failure;
+        };
+        if held.by != *file {
+            return match held.zone {
+                Some(_) => Serving::Other { file: held.by.clone() },
+                None => Serving::Failure,
+            };
+        }
+        held.orphaned = None;
+        let Some(zone) = &held.zone else {
+            return Serving::Failure;
+        };
+        if !held.stale {
+            held.stale = true;
+            step.serve(apex, Slot::Stale(zone.clone()));
+        }
+        Serving::LastGood { serial: zone.serial() }
+    }
+
+    /// A file that claimed `apex` claims another zone now. What was served goes on for a while; what
+    /// was never served goes to the next claimant, or ends, at once.
+    fn leave(&mut self, apex: &NameBuf, file: &Arc<Path>, now: Instant, step: &mut Step) {
+        match self.zones.get(apex) {
+            Some(held) if held.by == *file && held.zone.is_none() => {
+                self.bequeath(BTreeMap::from([(apex.clone(), None)]), step);
+            }
+            _ => self.orphan(apex, file, now, step),
+        }
+    }
+}
+
+/// A file that turned out good.
+struct News<'a> {
+    file: &'a Arc<Path>,
+    zone: &'a Arc<Zone>,
+    report: Report,
+}
+
+impl News<'_> {
+    fn loaded(self) -> Notice {
+        Notice::Loaded {
+            file: self.file.clone(),
+            apex: self.zone.apex().to_buf(),
+            serial: self.zone.serial(),
+            records: self.zone.record_count(),
+            report: self.report,
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn live(file: &Arc<Path>, zone: &Arc<Zone>) -> Held {
+        Held { by: file.clone(), zone: Some(zone.clone()), stale: false, orphaned: None }
+    }
+
+    /// Whether a good file takes the zone from the one that holds it.
+    fn yields_to(&self, file: &Path, apex: &NameBuf, starting: bool) -> bool {
+        let better = is_named_after(file, apex) && !is_named_after(&self.by, apex);
+        self.zone.is_none() || self.orphaned.is_some() || (starting && better)
+    }
+
+    /// Its own file was read again and is good. Gives the zone that is served from now on.
+    fn renew(&mut self, news: News<'_>, step: &mut Step) -> Arc<Zone> {
+        let apex = news.zone.apex().to_buf();
+        if self.orphaned.take().is_some() {
+            step.returned(&apex, &self.by);
+        }
+        let stale = std::mem::replace(&mut self.stale, false);
+        let Some(old) = self.zone.clone() else {
+            let zone = news.zone.clone();
+            *self = Held::live(news.file, &zone);
+            step.serve(&apex, Slot::Live(zone.clone()));
+            step.notices.push(news.loaded());
+            return zone;
+        };
+        if old.serial() == news.zone.serial() && old.same_content(news.zone) {
+            if stale {
+                step.serve(&apex, Slot::Live(old.clone()));
+            }
+            let (file, serial) = (self.by.clone(), old.serial());
+            step.notices.push(Notice::Unchanged { file, apex, serial, stale });
+            return old;
+        }
+        let new = news.zone.clone();
+        self.zone = Some(new.clone());
+        step.serve(&apex, Slot::Live(new.clone()));
+        step.notices.push(reloaded(apex, &old, news));
+        new
+    }
+}
+
+impl File {
+    fn new(version: Version, outcome: Outcome) -> File {
+        File { version, outcome, gone: None }
+    }
+
+    /// Whether it is there, good, and holds the zone.
+    fn could_serve(&self, apex: &NameBuf) -> bool {
+        self.gone.is_none() && self.is_good() && self.outcome.apex().as_ref() == Some(apex)
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.outcome, Outcome::Good(_))
+    }
+}
+
+impl Outcome {
+    /// The zone that the file claims.
+    pub(super) fn apex(&self) -> Option<NameBuf> {
+        match self {
+            Outcome::Good(zone) => Some(zone.apex().to_buf()),
+            Outcome::Bad(apex) => apex.as_deref().cloned(),
+        }
+    }
+}
+
+pub(super) fn is_named_after(file: &Path, apex: &NameBuf) -> bool {
+    origin_of(file).as_ref() == Some(apex)
+}
+
+fn reloaded(apex: NameBuf, old: &Zone, news: News<'_>) -> Notice {
+    let (before, new) = (old.serial(), news.zone.serial());
+    Notice::Reloaded {
+        file: news.file.clone(),
+        apex,
+        serial: (before, new),
+        records: (old.record_count(), news.zone.record_count()),
+        step: SerialStep::between(before, new),
+        report: news.report,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::reload::testing::Play;
+
+    #[test]
+    fn a_file_that_breaks_leaves_the_last_good_version() {
+        let mut play = Play::new();
+        assert_eq!(play.good("z/a.zone", "a.", 1), ["Loaded"]);
+        assert_eq!(play.bad("z/a.zone", "a."), ["Rejected"]);
+        assert_eq!(play.slot("a."), "stale 1");
+        assert_eq!(play.bad("z/a.zone", "other."), ["Rejected"]);
+        assert_eq!((play.slot("a."), play.slot("other.")), ("stale 1".into(), String::new()));
+        assert_eq!(play.good("z/a.zone", "a.", 1), ["Unchanged"]);
+        assert_eq!(play.slot("a."), "live 1");
+        assert_eq!(play.good("z/a.zone", "a.", 2), ["Reloaded"]);
+        assert_eq!(play.slot("a."), "live 2");
+    }
+
+    #[test]
+    fn a_file_that_was_never_good_answers_for_its_zone_with_a_failure() {
+        let mut play = Play::new();
+        assert_eq!(play.bad("z/a.zone", "a."), ["Rejected"]);
+        assert_eq!(play.slot("a."), "broken");
+        assert_eq!(play.bad("z/a.zone", "b."), ["Removed", "Rejected"], "its SOA can be read now");
+        assert_eq!((play.slot("a."), play.slot("b.")), (String::new(), "broken".into()));
+        assert_eq!(play.good("z/a.zone", "c.", 1), ["Loaded", "Removed"]);
+        assert_eq!((play.slot("b."), play.slot("c.")), (String::new(), "live 1".into()));
+    }
+
+    #[test]
+    fn of_two_files_the_one_that_is_served_stays() {
+        let mut play = Play::new();
+        play.claims.starting = false;
+        play.good("z/x.zone", "a.", 1);
+        assert_eq!(play.good("z/a.zone", "a.", 2), ["Conflict"]);
+        assert_eq!(play.slot("a."), "live 1");
+        assert_eq!(play.bad("z/a.zone", "a."), ["Rejected"]);
+        assert_eq!(play.slot("a."), "live 1", "the broken one was not served anyway");
+        assert_eq!(play.good("z/x.zone", "a.", 3), ["Reloaded"]);
+        assert_eq!(play.slot("a."), "live 3");
+    }
+
+    #[test]
+    fn at_the_start_the_file_named_after_the_zone_is_preferred() {
+        let mut play = Play::new();
+        assert_eq!(play.good("z/1.zone", "a.", 1), ["Loaded"]);
+        assert_eq!(play.good("z/2.zone", "a.", 2), ["Conflict"]);
+        assert_eq!(play.slot("a."), "live 1", "the first by name");
+        assert_eq!(play.good("z/a.zone", "a.", 3), ["Loaded", "Conflict"]);
+        assert_eq!(play.slot("a."), "live 3");
+    }
+
+    #[test]
+    fn a_good_file_replaces_a_broken_one_that_was_never_served() {
+        let mut play = Play::new();
+        play.claims.starting = false;
+        play.bad("z/a.zone", "a.");
+        assert_eq!(play.good("z/b.zone", "a.", 1), ["Loaded"]);
+        assert_eq!(play.slot("a."), "live 1");
+        assert_eq!(play.bad("z/a.zone", "a."), ["Rejected"]);
+        assert_eq!(play.slot("a."), "live 1");
+    }
+
+    #[test]
+    fn a_zone_that_is_as_it_was_stays_the_same_value() {
+        let mut play = Play::new();
+        play.good("z/a.zone", "a.", 1);
+        let before = play.claims.zones().next().unwrap().zone.map(std::ptr::from_ref);
+        assert_eq!(play.good("z/a.zone", "a.", 1), ["Unchanged"]);
+        assert_eq!(play.claims.zones().next().unwrap().zone.map(std::ptr::from_ref), before);
+    }
+}

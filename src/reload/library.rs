@@ -1,0 +1,397 @@
+//! One step of reloading after the other: look what happened, read what is whole, say what changes.
+//!
+//! The library joins the parts that know the disk (listing, watch, reading) with those that do not
+//! ([`debounce`](super::debounce), [`claims`](super::claims)). A step is bounded: what happened
+//! meanwhile is taken first and all at once, however much it is, and at most [`BATCH_MAX`] files
+//! are read, each once.
+//!
+//! A reading counts only if the file was the same before and after, and if nobody was found to have
+//! opened it for writing meanwhile; else it is thrown away, and the file is waited for again.
+
+use super::claims::{Claims, Holding};
+use super::debounce::{Debounce, Touch};
+use super::folder::{Fingerprint, Listing, Sources};
+use super::load::load;
+use super::notice::Notice;
+use super::reach::Reach;
+use super::reading::{Reader, Reading};
+use super::version::Version;
+use super::watch::{Hit, Watch};
+use super::{Command, Options, Step, WatchMode};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// The least time between two sweeps: in a burst of events each may ask for one.
+const SWEEP_GAP: Duration = Duration::from_millis(50);
+/// The most files read in one step: what changes together reaches the loop in portions, and the
+/// worker can be told to end in between.
+const BATCH_MAX: usize = 256;
+/// How long after a reading its events are waited for: the kernel reports a writer at once, but the
+/// watcher's thread has yet to pass it on.
+const CATCH_UP: Duration = Duration::from_millis(3);
+
+/// The zone files, the zones that they hold, and what is known of their changes.
+pub struct Library {
+    pub(super) sources: Sources,
+    pub(super) options: Options,
+    read: Reader,
+    pub(super) claims: Claims,
+    pub(super) debounce: Debounce,
+    pub(super) watch: Watch,
+    pub(super) listing: Listing,
+    pub(super) reach: Reach,
+    /// The folders that were empty or missing and are being filled again, and when each last grew.
+    pub(super) refilling: HashMap<PathBuf, Instant>,
+    /// The files to be read.
+    queue: BTreeSet<Arc<Path>>,
+    pub(super) swept: Instant,
+    /// The next sweep; `None` if only a command asks for one.
+    pub(super) sweep_at: Option<Instant>,
+    pub(super) commands: (Sender<Command>, Receiver<Command>),
+}
+
+impl Library {
+    /// Reads all zone files that are there now, watching them before the first is read, so that no
+    /// change is lost in between.
+    pub fn load_all(sources: Sources, options: Options) -> (Library, Step) {
+        Library::load_all_with(load, sources, options)
+    }
+
+    pub(super) fn load_all_with(
+        read: Reader,
+        sources: Sources,
+        options: Options,
+    ) -> (Library, Step) {
+        let (commands, now) = (channel(), Instant::now());
+        let mut library = Library {
+            watch: Watch::new(options.watch, commands.0.clone()),
+            claims: Claims::new(options.remove_after),
+            debounce: Debounce::default(),
+            listing: Listing::default(),
+            reach: Reach::default(),
+            refilling: HashMap::new(),
+            queue: BTreeSet::new(),
+            swept: now,
+            sweep_at: None,
+            sources,
+            options,
+            read,
+            commands,
+        };
+        let step = library.first_step(now);
+        (library, step)
+    }
+
+    /// The zones, in no order. Those that answer SERVFAIL are among them.
+    pub fn zones(&self) -> impl Iterator<Item = Holding<'_>> {
+        self.claims.zones()
+    }
+
+    /// Looks what happened until now and does what is due.
+    pub(super) fn step(&mut self, now: Instant) -> Step {
+        let mut step = Step::default();
+        self.take_events(now, &mut step);
+        let ending = self.claims.deadline().is_some_and(|deadline| deadline <= now);
+        if ending || self.sweep_at.is_some_and(|at| at <= now) {
+            self.sweep(now, &mut step);
+            self.claims.expire(now, &mut step);
+        }
+        self.take_due(now);
+        self.debounce.take_written();
+        let readings = self.read_batch();
+        if !readings.is_empty() && self.options.watch == WatchMode::Notify {
+            std::thread::sleep(CATCH_UP);
+            self.take_events(Instant::now(), &mut step);
+        }
+        let written = self.debounce.take_written();
+        for reading in readings {
+            self.judge(reading, &written, Instant::now(), &mut step);
+        }
+        step
+    }
+
+    /// When the next step is due, whatever happens.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let waiting = (!self.queue.is_empty()).then_some(now);
+        let parts = [waiting, self.sweep_at, self.debounce.deadline(now), self.claims.deadline()];
+        parts.into_iter().flatten().min()
+    }
+
+    /// Has every file read again that nobody is writing.
+    pub(super) fn reload_all(&mut self, now: Instant, step: &mut Step) {
+        self.sweep(now, step);
+        self.queue.extend(self.listing.files.iter().map(|file| file.path.clone()));
+        let held = self.queue.iter().filter(|file| self.is_held(file));
+        step.notices.extend(held.map(|file| Notice::HeldOpen { file: file.clone() }));
+    }
+
+    /// The first reading of everything: nobody is served yet, so nothing is waited for.
+    fn first_step(&mut self, now: Instant) -> Step {
+        let mut step = Step::default();
+        self.list(now, &mut step);
+        let files: Vec<_> = self.listing.files.iter().map(|file| file.path.clone()).collect();
+        for file in files {
+            if let Some(reading) = self.read(&file) {
+                self.commit(reading, now, &mut step);
+            }
+        }
+        self.claims.starting = false;
+        if self.options.watch != WatchMode::Off {
+            self.sweep_at = Some(now); // includes are known only now
+        }
+        step
+    }
+
+    fn take_events(&mut self, now: Instant, step: &mut Step) {
+        for hit in self.watch.take(&self.reach) {
+            match hit {
+                Hit::File(file, touch) => self.take_touch(&file, touch, now),
+                Hit::Sweep => self.sweep_by(now),
+                Hit::SweepLater => self.sweep_by(now + SWEEP_GAP),
+                Hit::Lost => {
+                    self.debounce.forget_writers();
+                    self.sweep_by(now);
+                    step.notices.push(Notice::EventsLost);
+                }
+            }
+        }
+    }
+
+    fn take_touch(&mut self, file: &Arc<Path>, touch: Touch, now: Instant) {
+        match touch {
+            // permissions or times, set before the file was read
+            Touch::Differs(seen) if self.is_as_read(file, seen) => return,
+            // what it links to is to be watched, once it is read
+            Touch::Created(_) | Touch::Replaced => self.sweep_by(now + SWEEP_GAP),
+            _ => {}
+        }
+        self.debounce.note(file, touch, now);
+    }
+
+    fn is_as_read(&self, file: &Path, seen: Option<Fingerprint>) -> bool {
+        match self.claims.version(file) {
+            Some(version) => version.file == seen,
+            None => self.claims.versions().any(|(_, version)| version.include(file) == seen),
+        }
+    }
+
+    fn sweep_by(&mut self, moment: Instant) {
+        let moment = moment.max(self.swept + SWEEP_GAP);
+        self.sweep_at = Some(self.sweep_at.map_or(moment, |at| at.min(moment)));
+    }
+
+    /// Puts the files in the queue that are whole, and the files that include them.
+    fn take_due(&mut self, now: Instant) {
+        let due = self.debounce.due(now, Fingerprint::of);
+        if due.is_empty() {
+            return;
+        }
+        let mut included = BTreeSet::new();
+        for (file, version) in self.claims.versions() {
+            for (include, _) in version.includes.iter().filter(|(path, _)| due.contains(path)) {
+                self.queue.insert(file.clone());
+                included.insert(include.clone());
+            }
+        }
+        let is_zone =
+            |file: &Arc<Path>| self.claims.version(file).is_some() || !included.contains(file);
+        self.queue.extend(due.iter().filter(|file| is_zone(file)).cloned());
+    }
+
+    fn read_batch(&mut self) -> Vec<Reading> {
+        let mut readings = Vec::new();
+        while readings.len() < BATCH_MAX
+            && let Some(file) = self.queue.pop_first()
+        {
+            if !self.is_held(&file) {
+                readings.extend(self.read(&file));
+            }
+        }
+        readings
+    }
+
+    /// Whether somebody writes the file or one that it includes. Their close will have it read.
+    fn is_held(&self, file: &Path) -> bool {
+        let version = self.claims.version(file);
+        let mut includes = version.iter().flat_map(|version| &version.includes);
+        self.debounce.is_held(file) || includes.any(|(include, _)| self.debounce.is_held(include))
+    }
+
+    fn read(&self, file: &Arc<Path>) -> Option<Reading> {
+        Reading::take(file, self.claims.version(file), self.read)
+    }
+
+    /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
+    /// its writer's close, if it is known to come, has it read.
+    fn judge(
+        &mut self,
+        reading: Reading,
+        written: &HashSet<Arc<Path>>,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        let Reading { file, after, .. } = &reading;
+        let mut includes = after.includes.iter().map(|(include, _)| include);
+        let was_written = |file: &Arc<Path>| written.contains(file) || self.debounce.is_held(file);
+        if was_written(file) || includes.any(was_written) {
+            return;
+        }
+        if reading.before.touched_in_place(after) {
+            return self.debounce.note(file, Touch::Differs(after.file), now);
+        }
+        let suspects: Vec<_> =
+            after.empty(file).into_iter().filter(|e| self.is_suspect(e)).collect();
+        match suspects.is_empty() {
+            true => self.commit(reading, now, step),
+            false => suspects.into_iter().for_each(|(empty, seen)| {
+                self.debounce.note(&empty, Touch::Differs(seen), now);
+            }),
+        }
+    }
+
+    /// Whether an empty file was truncated a moment ago, for all that is known. The file system
+    /// shows the truncation at once, and may report it a good while later.
+    fn is_suspect(&self, (file, seen): &(Arc<Path>, Option<Fingerprint>)) -> bool {
+        !self.debounce.is_settled(file) && !self.is_as_read(file, *seen)
+    }
+
+    fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
+        let Reading { file, before, after, began, loaded } = reading;
+        let version = before.joined(after, began);
+        let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
+            version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
+        };
+        if reaches(self.claims.version(&file)) != reaches(Some(&version)) && self.sweep_at.is_some()
+        {
+            self.sweep_by(now); // other directories are to be watched
+        }
+        self.claims.commit(&file, version, loaded, now, step);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::testing::{kinds, read};
+    use std::fs;
+    use tempfile::TempDir;
+
+    const LATER: Duration = Duration::from_secs(3600);
+
+    fn folder(files: &[&str]) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("sub")).unwrap();
+        files.iter().for_each(|file| fs::write(dir.path().join(file), "1 1\nend").unwrap());
+        dir
+    }
+
+    /// A library without events, whose zones end as soon as their files do.
+    fn library(dir: &TempDir, paths: &[&str]) -> (Library, Step) {
+        let paths = paths.iter().map(|path| dir.path().join(path)).collect();
+        let options = Options { watch: WatchMode::Off, remove_after: Duration::ZERO };
+        Library::load_all_with(read, Sources { paths, recursive: true }, options)
+    }
+
+    fn apexes(library: &Library) -> Vec<String> {
+        let mut apexes: Vec<_> = library.zones().map(|zone| zone.apex.to_string()).collect();
+        apexes.sort();
+        apexes
+    }
+
+    /// Reads everything again at that moment, and gives the kinds of notices but `Unchanged`.
+    fn reload(library: &mut Library, now: Instant) -> Vec<String> {
+        let mut step = Step::default();
+        library.reload_all(now, &mut step);
+        step.notices.extend(library.step(now).notices);
+        let mut kinds = kinds(&step.notices);
+        kinds.retain(|kind| kind != "Unchanged");
+        kinds
+    }
+
+    #[test]
+    fn the_first_reading_names_what_is_there() {
+        let dir = folder(&["a.zone", "b.zone", "sub/c.zone"]);
+        fs::write(dir.path().join("d.zone"), "broken").unwrap();
+        let (library, step) = library(&dir, &["", "missing"]);
+        assert_eq!(apexes(&library), ["a.", "b.", "c.", "d."]);
+        assert_eq!(kinds(&step.notices), ["Folder", "Loaded", "Loaded", "Rejected", "Loaded"]);
+        assert_eq!(step.changes.len(), 4);
+        let broken = library.zones().find(|zone| zone.zone.is_none()).unwrap();
+        assert!(broken.file.ends_with("d.zone"));
+    }
+
+    #[test]
+    fn an_emptied_folder_changes_nothing_and_may_be_filled_slowly() {
+        let dir = folder(&["a.zone", "b.zone"]);
+        let (mut library, _) = library(&dir, &[""]);
+        let now = Instant::now();
+        for file in ["a.zone", "b.zone"] {
+            fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        assert_eq!(reload(&mut library, now + LATER), ["Folder"]);
+        assert_eq!(reload(&mut library, now + 2 * LATER), [""; 0]);
+        assert_eq!(apexes(&library), ["a.", "b."]);
+        fs::write(dir.path().join("a.zone"), "2 1\nend").unwrap();
+        assert_eq!(reload(&mut library, now + 3 * LATER), ["Reloaded"]);
+        assert_eq!(apexes(&library), ["a.", "b."], "the rest may be on its way");
+        assert_eq!(reload(&mut library, now + 4 * LATER), ["Ending", "Removed"]);
+        assert_eq!(apexes(&library), ["a."]);
+    }
+
+    #[test]
+    fn what_is_named_or_vanishes_with_its_folder_stays() {
+        let dir = folder(&["a.zone", "sub/b.zone", "sub/c.zone"]);
+        fs::create_dir(dir.path().join("more")).unwrap();
+        fs::write(dir.path().join("more/named"), "1 1\napex n.\nend").unwrap();
+        let (mut library, _) = library(&dir, &["a.zone", "sub", "more/named"]);
+        assert_eq!(apexes(&library), ["a.", "b.", "c.", "n."]);
+        let now = Instant::now();
+        for path in ["a.zone", "more/named"] {
+            fs::remove_file(dir.path().join(path)).unwrap();
+        }
+        fs::rename(dir.path().join("sub"), dir.path().join("away")).unwrap();
+        assert_eq!(reload(&mut library, now + LATER), ["Folder", "Folder", "Folder"]);
+        assert_eq!(reload(&mut library, now + 2 * LATER), [""; 0]);
+        assert_eq!(apexes(&library), ["a.", "b.", "c.", "n."]);
+        fs::rename(dir.path().join("away"), dir.path().join("sub")).unwrap();
+        assert_eq!(reload(&mut library, now + 3 * LATER), ["Folder"]);
+    }
+
+    #[test]
+    fn a_broken_file_is_explained_once() {
+        let dir = folder(&["a.zone"]);
+        let (mut library, _) = library(&dir, &[""]);
+        fs::write(dir.path().join("a.zone"), "broken").unwrap();
+        let now = Instant::now();
+        let mut explained = || {
+            library.reload_all(now, &mut Step::default());
+            library.step(now).notices.iter().filter(|notice| notice.report().is_some()).count()
+        };
+        assert_eq!((explained(), explained()), (1, 0));
+    }
+
+    #[test]
+    fn a_step_reads_a_bounded_number_of_files() {
+        let dir = folder(&[]);
+        for n in 0..=BATCH_MAX {
+            fs::write(dir.path().join(format!("{n}.zone")), "broken").unwrap();
+        }
+        let (mut library, _) = library(&dir, &[""]);
+        let now = Instant::now();
+        assert_eq!(reload(&mut library, now).len(), BATCH_MAX);
+        assert_eq!(library.deadline(now), Some(now), "the rest waits");
+        assert_eq!(library.step(now).notices.len(), 1);
+    }
+
+    #[test]
+    fn an_empty_file_is_believed_once_it_has_stood_still() {
+        let dir = folder(&["a.zone"]);
+        let (mut library, _) = library(&dir, &[""]);
+        fs::write(dir.path().join("a.zone"), "").unwrap();
+        assert_eq!(reload(&mut library, Instant::now()), [""; 0]);
+        assert_eq!(kinds(&library.step(Instant::now() + LATER).notices), ["Rejected"]);
+    }
+}

@@ -1,0 +1,386 @@
+//! What reloading tells people: what happened to which file and zone, and what to do next.
+//!
+//! Each thing that can happen is one variant of [`Notice`], made where it is decided; how it reads
+//! in the log is decided here alone.
+
+use super::folder::Folder;
+use crate::diag::{self, Report};
+use crate::name::NameBuf;
+use log::Level;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The target under which all of it is logged.
+const TARGET: &str = "zonesmith::reload";
+
+/// Something that people are told.
+#[derive(Debug)]
+pub enum Notice {
+    /// A file gave a zone that was not served before.
+    Loaded {
+        /// The file.
+        file: Arc<Path>,
+        /// The zone.
+        apex: NameBuf,
+        /// Its serial.
+        serial: u32,
+        /// Its number of records.
+        records: usize,
+        /// Warnings.
+        report: Report,
+    },
+    /// A file gave a new version of the zone that it serves.
+    Reloaded {
+        /// The file.
+        file: Arc<Path>,
+        /// The zone.
+        apex: NameBuf,
+        /// The serial before and now.
+        serial: (u32, u32),
+        /// The number of records before and now.
+        records: (usize, usize),
+        /// What the serial says about the content.
+        step: SerialStep,
+        /// Warnings.
+        report: Report,
+    },
+    /// A file was read again and holds what it held. `stale` if it was broken in between.
+    Unchanged {
+        /// The file.
+        file: Arc<Path>,
+        /// The zone.
+        apex: NameBuf,
+        /// Its serial.
+        serial: u32,
+        /// Whether the file was broken in between.
+        stale: bool,
+    },
+    /// A file cannot be served.
+    Rejected {
+        /// The file.
+        file: Arc<Path>,
+        /// The zone that it is about, if it lets that be seen.
+        apex: Option<NameBuf>,
+        /// What the zone's clients get meanwhile.
+        serving: Serving,
+        /// What is wrong; `None` if this version of the file was reported before.
+        report: Option<Report>,
+    },
+    /// A second file holds a zone; it is not served.
+    Conflict {
+        /// The zone.
+        apex: NameBuf,
+        /// The file that it is served from.
+        served: Arc<Path>,
+        /// The file that is left out.
+        other: Arc<Path>,
+    },
+    /// Another file serves a zone from now on.
+    TookOver {
+        /// The zone.
+        apex: NameBuf,
+        /// The file that serves it now.
+        file: Arc<Path>,
+        /// The file that served it before.
+        before: Arc<Path>,
+        /// The serial now.
+        serial: u32,
+    },
+    /// The file of a zone holds it no more; the zone ends unless the file comes back.
+    Ending {
+        /// The zone.
+        apex: NameBuf,
+        /// The file that it is served from.
+        file: Arc<Path>,
+        /// How long the zone is still served.
+        after: Duration,
+    },
+    /// The file came back in time.
+    Returned {
+        /// The zone.
+        apex: NameBuf,
+        /// The file.
+        file: Arc<Path>,
+    },
+    /// A zone is served no more.
+    Removed {
+        /// The zone.
+        apex: NameBuf,
+        /// The file that served it.
+        file: Arc<Path>,
+    },
+    /// The state of a folder changed.
+    Folder {
+        /// The folder, or a path of the command line that is not there.
+        folder: PathBuf,
+        /// As it is now.
+        state: Folder,
+    },
+    /// A writer has had a file open for long.
+    HeldOpen {
+        /// The file.
+        file: Arc<Path>,
+    },
+    /// The file system's events cannot be had, at least not all of them.
+    WatchFailed {
+        /// Why, and what to do about it.
+        why: String,
+    },
+    /// Events were lost; everything is looked at again.
+    EventsLost,
+}
+
+/// What the clients of a zone get whose file cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// Nothing changes for anybody: no zone could be told from the file.
+    Unknown,
+    /// SERVFAIL: the zone was never read whole.
+    Failure,
+    /// The last good version.
+    LastGood {
+        /// Its serial.
+        serial: u32,
+    },
+    /// What another file says.
+    Other {
+        /// The other file.
+        file: Arc<Path>,
+    },
+}
+
+/// What the serial says about the content (RFC 1982, RFC 1996: secondaries go by the serial alone).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SerialStep {
+    /// It grew.
+    Forward,
+    /// The content changed and it did not.
+    Same,
+    /// It is lower than before, or so much higher that it counts as lower.
+    Backward,
+}
+
+impl SerialStep {
+    /// From one version to the next, whose content differs.
+    pub fn between(old: u32, new: u32) -> SerialStep {
+        match new.wrapping_sub(old) {
+            0 => SerialStep::Same,
+            1..=0x7fff_ffff => SerialStep::Forward,
+            _ => SerialStep::Backward,
+        }
+    }
+}
+
+impl Notice {
+    /// Writes it to the log.
+    pub fn log(&self) {
+        if log::log_enabled!(target: TARGET, self.level()) {
+            log::log!(target: TARGET, self.level(), "{}", self.text());
+        }
+    }
+
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Notice::Rejected { .. } | Notice::Conflict { .. } => Level::Error,
+            Notice::Reloaded { step: SerialStep::Same | SerialStep::Backward, .. } => Level::Warn,
+            Notice::Loaded { report, .. } | Notice::Reloaded { report, .. }
+                if !report.findings.is_empty() =>
+            {
+                Level::Warn
+            }
+            Notice::Folder { state: Folder::Listed(1..), .. } => Level::Info,
+            Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
+            Notice::WatchFailed { .. } | Notice::EventsLost => Level::Warn,
+            Notice::Unchanged { stale: false, .. } => Level::Debug,
+            _ => Level::Info,
+        }
+    }
+
+    /// What the log says: one line, and below it what was found in the file.
+    pub fn text(&self) -> String {
+        let line = self.line();
+        let found = self.report().filter(|report| !report.findings.is_empty());
+        found
+            .map_or(line.clone(), |found| format!("{line}\n{}", diag::render::report(found, false)))
+    }
+
+    /// What was found in the file that was read.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Notice::Loaded { report, .. } | Notice::Reloaded { report, .. } => Some(report),
+            Notice::Rejected { report, .. } => report.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The line.
+    fn line(&self) -> String {
+        match self {
+            Notice::Loaded { file, apex, serial, records, .. } => {
+                format!("{}: {apex} serial {serial}, {records} records", file.display())
+            }
+            Notice::Reloaded { file, apex, serial, records, step, .. } => {
+                let warning = serial_warning(*step, *serial);
+                let (from, to) = serial;
+                let records = record_step(*records);
+                format!("{}: {apex} serial {from} → {to}, {records}{warning}", file.display())
+            }
+            Notice::Unchanged { file, apex, serial, stale } => {
+                let how = if *stale { "is good again" } else { "was read again" };
+                let file = file.display();
+                format!("{file}: {how}; {apex} holds what it held, serial {serial}")
+            }
+            Notice::Rejected { file, apex, serving, report } => {
+                rejected(file, apex.as_ref(), serving, report.as_ref())
+            }
+            Notice::Conflict { apex, served, other } => {
+                let (id, served) = (diag::codes::ZONE_TWICE.id, served.display());
+                let other = other.display();
+                format!(
+                    "error[{id}]: two files hold {apex}: {served} is served, {other} is not; remove one of them"
+                )
+            }
+            Notice::TookOver { apex, file, before, serial } => {
+                let (file, before) = (file.display(), before.display());
+                format!("{file}: serves {apex} in place of {before}, serial {serial}")
+            }
+            _ => self.line_on_files(),
+        }
+    }
+
+    /// The lines about files that came, went or cannot be seen.
+    fn line_on_files(&self) -> String {
+        match self {
+            Notice::Ending { apex, file, after } => {
+                let file = file.display();
+                format!(
+                    "{file}: holds {apex} no more; it ends in {after:?} unless the file comes back"
+                )
+            }
+            Notice::Returned { apex, file } => {
+                format!("{}: is back; {apex} goes on", file.display())
+            }
+            Notice::Removed { apex, file } => {
+                format!("{apex} is served no more: {} is gone", file.display())
+            }
+            Notice::Folder { folder, state } => folder_line(folder, state),
+            Notice::HeldOpen { file } => {
+                let file = file.display();
+                format!("{file}: a program is writing it; it is read when that program closes it")
+            }
+            Notice::WatchFailed { why } => why.clone(),
+            _ => "file system events were lost; all zone files are compared".into(),
+        }
+    }
+}
+
+fn rejected(
+    file: &Path,
+    apex: Option<&NameBuf>,
+    serving: &Serving,
+    report: Option<&Report>,
+) -> String {
+    let (file, again) = (file.display(), if report.is_some() { "" } else { "still " });
+    let apex = apex.map(NameBuf::to_string).unwrap_or_default();
+    let goes_on = match serving {
+        Serving::Unknown => String::new(),
+        Serving::Failure => format!("; {apex} answers SERVFAIL until it is"),
+        Serving::LastGood { serial } => format!("; {apex} goes on as of serial {serial}"),
+        Serving::Other { file } => format!("; {apex} goes on from {}", file.display()),
+    };
+    let errors = report.map_or(String::new(), |report| format!(" ({})", errors(report)));
+    format!("{file}: {again}not loaded{goes_on}{errors}")
+}
+
+fn errors(report: &Report) -> String {
+    match report.counts().0 {
+        1 => "1 error".into(),
+        count => format!("{count} errors"),
+    }
+}
+
+fn record_step((from, to): (usize, usize)) -> String {
+    if from == to { format!("{to} records") } else { format!("{from} → {to} records") }
+}
+
+fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {
+    let id = diag::codes::SERIAL_SAME.id;
+    let next = old.wrapping_add(1);
+    match step {
+        SerialStep::Forward => String::new(),
+        SerialStep::Same => format!(
+            "; warning[{id}]: the content changed, the serial did not: \
+             write {next}, or secondaries keep the old zone"
+        ),
+        SerialStep::Backward => format!(
+            "; warning: the serial went back from {old} to {new}: \
+             write {next} or more, or secondaries keep the old zone"
+        ),
+    }
+}
+
+fn folder_line(folder: &Path, state: &Folder) -> String {
+    let name = folder.display();
+    match state {
+        Folder::Listed(0) => {
+            format!("{name}: holds no zone file; nothing that was served from it changes")
+        }
+        Folder::Listed(count) => format!("{name}: {count} zone files are there again"),
+        Folder::Missing => format!("{name}: is not there; what was served from it goes on"),
+        Folder::Unreadable(why) => {
+            format!("{name}: cannot be read ({why}); what was served from it goes on")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> Arc<Path> {
+        Arc::from(Path::new("zones/smith.edu.zone"))
+    }
+
+    fn apex() -> NameBuf {
+        "smith.edu.".parse().unwrap()
+    }
+
+    fn reloaded(serial: (u32, u32)) -> Notice {
+        let step = SerialStep::between(serial.0, serial.1);
+        let (file, apex, report) = (file(), apex(), Report::default());
+        Notice::Reloaded { file, apex, serial, records: (20, 21), step, report }
+    }
+
+    #[test]
+    fn a_serial_that_stands_still_names_the_next() {
+        let (quiet, same, back) = (reloaded((41, 42)), reloaded((41, 41)), reloaded((41, 7)));
+        let start = "zones/smith.edu.zone: smith.edu. serial 41 → 42, 20 → 21 records";
+        assert_eq!((quiet.text().as_str(), quiet.level()), (start, Level::Info));
+        assert!(same.text().contains("warning[Z004]") && same.text().contains("write 42"));
+        assert!(back.text().contains("write 42 or more") && back.level() == Level::Warn);
+    }
+
+    #[test]
+    fn serials_compare_around_the_end() {
+        assert_eq!(SerialStep::between(u32::MAX, 0), SerialStep::Forward);
+        assert_eq!(SerialStep::between(0, u32::MAX), SerialStep::Backward);
+        assert_eq!(SerialStep::between(0, 0x8000_0000), SerialStep::Backward);
+    }
+
+    #[test]
+    fn a_rejected_file_says_what_goes_on() {
+        let text = |serving, report| {
+            Notice::Rejected { file: file(), apex: Some(apex()), serving, report }.text()
+        };
+        assert_eq!(
+            text(Serving::LastGood { serial: 41 }, Some(Report::default())),
+            "zones/smith.edu.zone: not loaded; smith.edu. goes on as of serial 41 (0 errors)"
+        );
+        assert_eq!(
+            text(Serving::Failure, None),
+            "zones/smith.edu.zone: still not loaded; smith.edu. answers SERVFAIL until it is"
+        );
+    }
+}

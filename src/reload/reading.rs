@@ -1,0 +1,86 @@
+//! One reading of one file, with what is needed to judge whether it counts.
+
+use super::load::{Loaded, origin_of};
+use super::version::Version;
+use crate::diag::{Diagnostic, Report, Span, codes};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What reads a file: [`load`](super::load::load), or a test's own.
+pub(super) type Reader = fn(&Path) -> Loaded;
+
+/// A file that was read.
+pub(super) struct Reading {
+    /// The file.
+    pub(super) file: Arc<Path>,
+    /// As it was before, with the files that it was known to include.
+    pub(super) before: Version,
+    /// As it was after, with the files that it includes.
+    pub(super) after: Version,
+    /// When the reading began.
+    pub(super) began: SystemTime,
+    /// What was read.
+    pub(super) loaded: Loaded,
+}
+
+impl Reading {
+    /// Reads a file, of which `known` was read before. `None` if it is not there at all, or no
+    /// file: a listing says what that means.
+    pub(super) fn take(file: &Arc<Path>, known: Option<&Version>, read: Reader) -> Option<Reading> {
+        let is_there = || fs::symlink_metadata(file).is_ok();
+        let is_other = fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
+        if !is_there() || is_other {
+            return None;
+        }
+        let includes = known.into_iter().flat_map(|known| &known.includes);
+        let began = SystemTime::now();
+        let before = Version::now(file, includes.map(|(include, _)| include));
+        let loaded = catch_unwind(AssertUnwindSafe(|| read(file)));
+        let mut loaded = loaded.unwrap_or_else(|_| gave_up(file));
+        if loaded.report.findings.is_empty() {
+            loaded.report = Report::default(); // the text is not needed to show nothing
+        }
+        let includes: Vec<Arc<Path>> = loaded.includes.drain(..).map(Arc::from).collect();
+        let after = Version::now(file, includes.iter());
+        is_there().then(|| Reading { file: file.clone(), before, after, began, loaded })
+    }
+}
+
+/// What is said of a file whose reading panicked: a bug, and the other zones go on.
+fn gave_up(file: &Path) -> Loaded {
+    let mut report = Report::default();
+    if report.sources.add(file.display().to_string(), Vec::new()).is_some() {
+        let what = "reading this file failed within the program";
+        let finding = Diagnostic::new(&codes::FILE_UNREADABLE, Span::default(), what)
+            .help("this is a bug: please report it together with the file");
+        report.findings.push(finding);
+    }
+    Loaded { apex: origin_of(file), zone: None, report, includes: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let take = |path: &Path| Reading::take(&Arc::from(path), None, |_| panic!("not read"));
+        assert!(take(&dir.path().join("missing")).is_none());
+        assert!(take(dir.path()).is_none());
+        assert!(take(Path::new("/dev/null")).is_none());
+    }
+
+    #[test]
+    fn a_panic_becomes_a_finding() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("smith.edu.zone");
+        fs::write(&path, "text").unwrap();
+        let reading = Reading::take(&Arc::from(path), None, |_| panic!("a bug")).unwrap();
+        assert_eq!(reading.loaded.apex, "smith.edu.".parse().ok());
+        assert!(reading.loaded.zone.is_none() && reading.loaded.report.has_errors());
+    }
+}

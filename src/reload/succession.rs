@@ -1,0 +1,228 @@
+//! When the file of a zone goes away: does the zone end, and who takes it over?
+//!
+//! Files vanish for a moment all the time: editors remove before they write, deployments move a
+//! folder away and put another in its place. So a zone outlives its file by `remove_after`, and
+//! coming back in time is as if nothing had happened. Then the zone goes to another file that claims
+//! it, or ends. The same holds for a zone whose file speaks of another zone now.
+
+use super::Step;
+use super::claims::{Claims, File, Held, Outcome, is_named_after};
+use super::folder::Presence;
+use super::notice::Notice;
+use crate::name::NameBuf;
+use crate::zone::set::{Change, Slot};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Claims {
+    /// Takes a listing: which files vanished, and which came back. The zones of those that stay
+    /// away end by [`Claims::expire`].
+    pub(super) fn see(
+        &mut self,
+        presence: impl Fn(&Path) -> Presence,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        let mut moved = Vec::new();
+        for (path, file) in &mut self.files {
+            let gone = presence(path) == Presence::Gone;
+            if gone != file.gone.is_some() {
+                file.gone = gone.then_some(now);
+                moved.push((path.clone(), gone, file.outcome.apex()));
+            }
+        }
+        moved.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, gone, apex) in moved {
+            match apex {
+                Some(apex) if gone => self.orphan(&apex, &path, now, step),
+                Some(apex) => self.restore(&apex, &path, step),
+                None => {}
+            }
+        }
+    }
+
+    /// When [`Claims::expire`] is to be asked next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let orphaned = self.zones.values().filter_map(|held| held.orphaned).min();
+        orphaned.map(|since| since + self.remove_after)
+    }
+
+    /// Ends the zones whose files have been away for long enough, or gives them to the next
+    /// claimant. The files must just have been looked at ([`Claims::see`]).
+    pub(super) fn expire(&mut self, now: Instant, step: &mut Step) {
+        let over = |since: Instant| now >= since + self.remove_after;
+        let ends = |held: &Held| held.orphaned.is_some_and(over);
+        let ended = self.zones.iter().filter(|(_, held)| ends(held));
+        let heirs: BTreeMap<NameBuf, Option<Arc<Path>>> =
+            ended.map(|(apex, _)| (apex.clone(), None)).collect();
+        self.files.retain(|_, file| !file.gone.is_some_and(over));
+        self.bequeath(heirs, step);
+    }
+
+    /// The file that may hold `apex` claims it no more: the time runs.
+    pub(super) fn orphan(
+        &mut self,
+        apex: &NameBuf,
+        file: &Arc<Path>,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        if let Some(held) = self.zones.get_mut(apex)
+            && held.by == *file
+            && held.orphaned.is_none()
+        {
+            held.orphaned = Some(now);
+            let (apex, file, after) = (apex.clone(), file.clone(), self.remove_after);
+            step.notices.push(Notice::Ending { apex, file, after });
+        }
+    }
+
+    /// The file that may hold `apex` is back.
+    fn restore(&mut self, apex: &NameBuf, file: &Arc<Path>, step: &mut Step) {
+        if let Some(held) = self.zones.get_mut(apex)
+            && held.by == *file
+            && held.orphaned.take().is_some()
+        {
+            step.returned(apex, file);
+        }
+    }
+
+    /// Gives each of these zones to the file that is to hold it: one that is good before one that
+    /// is not, then the one named after the zone, then the first by name. Without one it ends.
+    pub(super) fn bequeath(
+        &mut self,
+        mut heirs: BTreeMap<NameBuf, Option<Arc<Path>>>,
+        step: &mut Step,
+    ) {
+        if heirs.is_empty() {
+            return;
+        }
+        for (path, file) in self.files.iter().filter(|(_, file)| file.gone.is_none()) {
+            let Some(apex) = file.outcome.apex() else {
+                continue;
+            };
+            let Some(best) = heirs.get_mut(&apex) else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|best| self.rank(path, &apex) < self.rank(best, &apex)) {
+                *best = Some(path.clone());
+            }
+        }
+        for (apex, heir) in heirs {
+            self.inherit(apex, heir, step);
+        }
+    }
+
+    fn rank<'a>(&self, path: &'a Arc<Path>, apex: &NameBuf) -> (bool, bool, &'a Path) {
+        let good = self.files.get(path).is_some_and(File::is_good);
+        (!good, !is_named_after(path, apex), path)
+    }
+
+    fn inherit(&mut self, apex: NameBuf, heir: Option<Arc<Path>>, step: &mut Step) {
+        let Some(held) = self.zones.remove(&apex) else {
+            return;
+        };
+        let Some(file) = heir else {
+            step.changes.push(Change { apex: apex.clone(), slot: None });
+            step.notices.push(Notice::Removed { apex, file: held.by });
+            return;
+        };
+        match self.files.get(&file).map(|file| &file.outcome) {
+            Some(Outcome::Good(zone)) => {
+                step.serve(&apex, Slot::Live(zone.clone()));
+                let (before, serial) = (held.by, zone.serial());
+                self.zones.insert(apex.clone(), Held::live(&file, zone));
+                step.notices.push(Notice::TookOver { apex, file, before, serial });
+            }
+            _ => {
+                step.notices.push(Notice::Removed { apex: apex.clone(), file: held.by });
+                self.fail(&apex, &file, step);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::reload::testing::Play;
+
+    fn two_zones() -> Play {
+        let mut play = Play::new();
+        play.good("z/a.zone", "a.", 1);
+        play.good("z/b.zone", "b.", 1);
+        play.claims.starting = false;
+        play
+    }
+
+    #[test]
+    fn a_removed_file_ends_its_zone_after_a_while() {
+        let mut play = two_zones();
+        assert_eq!(play.later(0, &["z/a.zone"]), ["Ending"]);
+        assert_eq!(play.later(9, &["z/a.zone"]), [""; 0]);
+        assert_eq!(play.slot("a."), "live 1");
+        assert_eq!(play.later(1, &["z/a.zone"]), ["Removed"]);
+        assert_eq!((play.slot("a."), play.slot("b.")), (String::new(), "live 1".into()));
+        assert!(play.claims.deadline().is_none());
+    }
+
+    #[test]
+    fn back_in_time_is_as_if_nothing_had_happened() {
+        let mut play = two_zones();
+        play.later(0, &["z/a.zone"]);
+        assert_eq!(play.later(9, &[]), ["Returned"]);
+        assert_eq!(play.later(9, &[]), [""; 0]);
+        play.later(0, &["z/a.zone"]);
+        assert_eq!(play.good("z/a.zone", "a.", 2), ["Returned", "Reloaded"], "seen by an event");
+        assert_eq!(play.slot("a."), "live 2");
+    }
+
+    #[test]
+    fn a_file_that_speaks_of_another_zone_leaves_its_first_one() {
+        let mut play = two_zones();
+        assert_eq!(play.good("z/a.zone", "c.", 5), ["Loaded", "Ending"]);
+        assert_eq!((play.slot("a."), play.slot("c.")), ("live 1".into(), "live 5".into()));
+        assert_eq!(play.later(10, &[]), ["Removed"]);
+        assert_eq!((play.slot("a."), play.slot("c.")), (String::new(), "live 5".into()));
+    }
+
+    #[test]
+    fn a_typo_in_the_owner_that_is_mended_changes_nothing() {
+        let mut play = two_zones();
+        play.good("z/a.zone", "typo.", 2);
+        assert_eq!(play.good("z/a.zone", "a.", 2), ["Returned", "Reloaded", "Ending"]);
+        assert_eq!(play.later(10, &[]), ["Removed"]);
+        assert_eq!((play.slot("a."), play.slot("typo.")), ("live 2".into(), String::new()));
+    }
+
+    #[test]
+    fn the_other_file_of_a_zone_takes_over_when_the_first_is_gone_for_good() {
+        let mut play = two_zones();
+        assert_eq!(play.good("z/other.zone", "a.", 7), ["Conflict"]);
+        play.later(0, &["z/a.zone"]);
+        assert_eq!(play.slot("a."), "live 1", "it may come back");
+        assert_eq!(play.later(10, &["z/a.zone"]), ["TookOver"]);
+        assert_eq!(play.slot("a."), "live 7");
+        assert_eq!(play.good("z/a.zone", "a.", 8), ["Conflict"], "too late");
+    }
+
+    #[test]
+    fn a_renamed_file_is_served_at_once() {
+        let mut play = two_zones();
+        play.later(0, &["z/a.zone"]);
+        assert_eq!(play.good("z/new.zone", "a.", 2), ["Loaded"]);
+        assert_eq!(play.slot("a."), "live 2");
+        assert_eq!(play.later(20, &["z/a.zone"]), [""; 0]);
+        assert_eq!(play.slot("a."), "live 2");
+    }
+
+    #[test]
+    fn a_broken_heir_is_one_too() {
+        let mut play = two_zones();
+        play.bad("z/other.zone", "a.");
+        play.later(0, &["z/a.zone"]);
+        assert_eq!(play.later(10, &["z/a.zone"]), ["Removed"]);
+        assert_eq!(play.slot("a."), "broken");
+    }
+}

@@ -1,0 +1,121 @@
+//! The sweep: what is there, against what was read of it.
+//!
+//! It is the truth below the events, which get lost, and the only way to learn that a file is gone.
+//! It lists the folders, watches what they reach, and has every file waited for whose fingerprint
+//! is not the one it was read with.
+
+use super::debounce::Touch;
+use super::folder::{Fingerprint, Folder, Listing, Presence, parent};
+use super::library::Library;
+use super::notice::Notice;
+use super::reach::Reach;
+use super::version::Version;
+use super::watch::Armed;
+use super::{Step, WatchMode};
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often all files are compared with what was read, where events do that job: a net for events
+/// that get lost (network mounts, containers), at a cost of a few milliseconds for 10,000 files.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// The same where events cannot be had.
+const POLL_EVERY: Duration = Duration::from_secs(2);
+/// How often a folder is listed again in one sweep because it was not watched while it was listed.
+const LIST_TRIES: usize = 3;
+/// How long a folder that was empty or missing must have got no further file before it is believed
+/// that the files it still lacks were removed: a copy into it may take its time.
+const REFILL_QUIET: Duration = Duration::from_secs(10);
+
+impl Library {
+    /// Compares all files with what was read of them.
+    pub(super) fn sweep(&mut self, now: Instant, step: &mut Step) {
+        let armed = self.list(now, step);
+        let presence = |file: &Path| match self.sources.presence(file, &self.listing) {
+            Presence::Gone if self.refilling.contains_key(parent(file)) => Presence::Unseen,
+            presence => presence,
+        };
+        self.claims.see(presence, now, step);
+        if self.options.watch != WatchMode::Off {
+            self.compare(now);
+        }
+        step.notices.extend(self.watch.complaint().map(|why| Notice::WatchFailed { why }));
+        let held = self.debounce.long_held(now).into_iter();
+        step.notices.extend(held.map(|file| Notice::HeldOpen { file }));
+        self.swept = now;
+        self.sweep_at = match self.options.watch {
+            WatchMode::Off => None,
+            WatchMode::Notify if armed.whole => Some(now + SWEEP_EVERY),
+            WatchMode::Notify | WatchMode::Poll => Some(now + POLL_EVERY),
+        };
+    }
+
+    /// Lists what is there, all of it watched.
+    pub(super) fn list(&mut self, now: Instant, step: &mut Step) -> Armed {
+        let mut armed = Armed { news: true, whole: false };
+        for _ in 0..LIST_TRIES {
+            let listing = self.sources.list();
+            tell_folders(&self.listing, &listing, step);
+            self.see_refilling(&listing, now);
+            let includes = self.claims.versions().flat_map(|(_, version)| &version.includes);
+            self.reach = Reach::of(&listing, includes.map(|(include, _)| include));
+            self.listing = listing;
+            armed = self.watch.arm(&self.reach.dirs);
+            if !armed.news {
+                break;
+            }
+        }
+        armed
+    }
+
+    fn see_refilling(&mut self, listing: &Listing, now: Instant) {
+        for (folder, state) in &listing.folders {
+            let before = self.listing.folders.get(folder);
+            let begins = !matches!(before, None | Some(Folder::Listed(1..)));
+            let goes_on = self.refilling.contains_key(folder) && before != Some(state);
+            if matches!(state, Folder::Listed(1..)) && (begins || goes_on) {
+                self.refilling.insert(folder.clone(), now);
+            }
+        }
+        self.refilling.retain(|_, grew| now < *grew + REFILL_QUIET);
+    }
+
+    fn compare(&mut self, now: Instant) {
+        let mut seen = HashMap::new();
+        let never = Version::default();
+        for file in &self.listing.files {
+            let known = self.claims.version(&file.path);
+            if known.is_none_or(|known| known.file != file.fingerprint) {
+                self.debounce.note(&file.path, Touch::Differs(file.fingerprint), now);
+            }
+            for (include, before) in &known.unwrap_or(&never).includes {
+                let is = *seen.entry(include).or_insert_with(|| Fingerprint::of(include));
+                if is != *before {
+                    self.debounce.note(include, Touch::Differs(is), now);
+                }
+            }
+        }
+    }
+}
+
+/// Says what became of folders since they were listed before.
+fn tell_folders(before: &Listing, now: &Listing, step: &mut Step) {
+    for (folder, state) in &now.folders {
+        let tells = match (before.folders.get(folder), state) {
+            (None | Some(Folder::Listed(0)), Folder::Listed(_)) => false, // its files tell
+            (Some(Folder::Listed(_)), Folder::Listed(1..)) => false,
+            (before, now) => before != Some(now),
+        };
+        if tells {
+            let (folder, state) = (folder.clone(), state.clone());
+            step.notices.push(Notice::Folder { folder, state });
+        }
+    }
+    for (folder, state) in &before.folders {
+        let is_there = now.folders.contains_key(folder) || now.get(folder).is_some();
+        if *state != Folder::Listed(0) && !is_there {
+            let (folder, state) = (folder.clone(), Folder::Missing);
+            step.notices.push(Notice::Folder { folder, state }); // a sub-folder
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What the tests of this folder share: zones without a disk, folders with one, and waiting.
+
+use super::Step;
+use super::claims::Claims;
+use super::folder::{Fingerprint, Presence};
+use super::load::{Loaded, load};
+use super::notice::Notice;
+use super::version::Version;
+use crate::diag::{Diagnostic, Report, Span, codes};
+use crate::name::NameBuf;
+use crate::zone::Zone;
+use crate::zone::set::{Slot, ZoneSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a test waits before it fails: far more than a loaded machine needs.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A zone of that name and serial with so many addresses.
+pub(super) fn zone(apex: &NameBuf, serial: u32, addresses: usize) -> Zone {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(format!("{apex}zone"));
+    let soa = format!("@ 60 IN SOA ns.example. admin.example. {serial} 1 1 1 1\n");
+    let host = |n: usize| format!("w{n} 60 IN A 192.0.2.{n}\n");
+    let hosts: String = (0..addresses).map(host).collect();
+    fs::write(&path, soa + "@ 60 IN NS ns.example.\n" + &hosts).unwrap();
+    load(&path).zone.unwrap()
+}
+
+/// A reader for a language in which tests write: `<serial> <addresses>`, lines with `apex <name>`
+/// and `include <file>` (whose number is added to the serial), and `end` in the last line. Without
+/// that it is broken; `panic` is a bug of the reader.
+pub(super) fn read(path: &Path) -> Loaded {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    assert!(!text.contains("panic"), "as the test wants it");
+    let named = |word: &'static str| {
+        let lines = text.lines().filter_map(move |line| line.strip_prefix(word));
+        lines.map(|rest| rest.trim().to_string()).collect::<Vec<_>>()
+    };
+    let includes: Vec<PathBuf> = named("include").iter().map(PathBuf::from).collect();
+    let apex = named("apex").first().and_then(|apex| apex.parse().ok());
+    let apex = apex.or_else(|| super::load::origin_of(path));
+    let mut numbers = text.split_whitespace().map_while(|word| word.parse::<u32>().ok());
+    let included = |path: &PathBuf| fs::read_to_string(path).ok()?.trim().parse::<u32>().ok();
+    let added: Option<Vec<u32>> = includes.iter().map(included).collect();
+    let good = text.lines().last() == Some("end");
+    let parts = (numbers.next(), numbers.next(), added, apex.as_ref());
+    let zone = match parts {
+        (Some(serial), Some(addresses), Some(added), Some(apex)) if good => {
+            Some(zone(apex, serial + added.iter().sum::<u32>(), addresses as usize))
+        }
+        _ => None,
+    };
+    let report = if zone.is_some() { Report::default() } else { an_error() };
+    Loaded { apex, zone, report, includes }
+}
+
+/// A report with one error.
+pub(super) fn an_error() -> Report {
+    let mut report = Report::default();
+    report.sources.add("a.zone".into(), b"text".to_vec()).unwrap();
+    report.findings.push(Diagnostic::new(&codes::SYNTAX, Span::default(), "broken"));
+    report
+}
+
+/// The kinds of notices, as words.
+pub(super) fn kinds(notices: &[Notice]) -> Vec<String> {
+    let kind = |notice: &Notice| {
+        let text = format!("{notice:?}");
+        text.split([' ', '{']).next().unwrap_or_default().to_string()
+    };
+    notices.iter().map(kind).collect()
+}
+
+/// Waits until `condition` holds; fails when it does not for too long.
+pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Claims without a disk, and what the loop would serve.
+pub(super) struct Play {
+    pub(super) claims: Claims,
+    zones: ZoneSet,
+    now: Instant,
+    version: u64,
+}
+
+impl Play {
+    /// `remove_after` is ten seconds.
+    pub(super) fn new() -> Play {
+        let claims = Claims::new(Duration::from_secs(10));
+        Play { claims, zones: ZoneSet::default(), now: Instant::now(), version: 0 }
+    }
+
+    /// The file holds that zone now. Gives the kinds of notices.
+    pub(super) fn good(&mut self, file: &str, apex: &str, serial: u32) -> Vec<String> {
+        self.reads(file, apex, Some(zone(&apex.parse().unwrap(), serial, 1)))
+    }
+
+    /// The file is broken now and speaks of that zone.
+    pub(super) fn bad(&mut self, file: &str, apex: &str) -> Vec<String> {
+        self.reads(file, apex, None)
+    }
+
+    fn reads(&mut self, file: &str, apex: &str, zone: Option<Zone>) -> Vec<String> {
+        self.version += 1;
+        let size = self.version;
+        let fingerprint = Some(Fingerprint { file: (1, 1), size, mtime_ns: 0, ctime_ns: 0 });
+        let version = Version { file: fingerprint, includes: Vec::new() };
+        let report = if zone.is_some() { Report::default() } else { an_error() };
+        let loaded = Loaded { apex: apex.parse().ok(), zone, report, includes: Vec::new() };
+        let (file, mut step) = (Path::new(file).into(), Step::default());
+        self.claims.commit(&file, version, loaded, self.now, &mut step);
+        self.apply(step)
+    }
+
+    /// So many seconds later these files are seen to be gone.
+    pub(super) fn later(&mut self, seconds: u64, gone: &[&str]) -> Vec<String> {
+        self.now += Duration::from_secs(seconds);
+        let mut step = Step::default();
+        let presence = |file: &Path| match gone.iter().any(|gone| Path::new(gone) == file) {
+            true => Presence::Gone,
+            false => Presence::There,
+        };
+        self.claims.see(presence, self.now, &mut step);
+        self.claims.expire(self.now, &mut step);
+        self.apply(step)
+    }
+
+    fn apply(&mut self, step: Step) -> Vec<String> {
+        step.changes.into_iter().for_each(|change| drop(self.zones.apply(change)));
+        kinds(&step.notices)
+    }
+
+    /// What stands for the zone: `live 41`, `stale 41`, `broken`, or nothing.
+    pub(super) fn slot(&self, apex: &str) -> String {
+        shown(&self.zones, apex)
+    }
+}
+
+/// What stands for a zone in a set, in words.
+pub(super) fn shown(zones: &ZoneSet, apex: &str) -> String {
+    let apex: NameBuf = apex.parse().unwrap();
+    match zones.get(apex.as_name()) {
+        Some(Slot::Live(zone)) => format!("live {}", zone.serial()),
+        Some(Slot::Stale(zone)) => format!("stale {}", zone.serial()),
+        Some(Slot::Broken) => "broken".into(),
+        None => String::new(),
+    }
+}
