@@ -55,6 +55,7 @@ pub mod name;
 pub mod reload;
 pub mod respond;
 pub mod rr;
+pub mod server;
 pub mod wire;
 pub mod zone;
 pub mod zonefile;

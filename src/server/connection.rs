@@ -1,0 +1,244 @@
+//! One TCP connection as a machine without a socket: bytes in, bytes out.
+//!
+//! Queries may come several in a segment or one octet at a time; they are answered in order, all
+//! that are complete into one buffer, which is written at once (RFC 7766 §6.2.1.1). A client that
+//! does not read what it asked for is not answered further and not read from until it does, so it
+//! costs bounded memory and no time. Two things end a connection: a message that gets no answer
+//! (a stream has no way to skip it politely), and the client's own end of sending; in both cases
+//! what was asked before is answered first.
+//!
+//! ```text
+//!  receive ──▶ inbox ──▶ answer (while less than 64 KiB wait) ──▶ outbox ──▶ outgoing, wrote
+//! ```
+
+use super::frame::{self, Inbox};
+use super::responder::Responder;
+use crate::respond::{Peer, Transport};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Answers that may wait to be written before no further query is answered, in octets. The
+/// largest answer is as long. With one answer more, and what is written but not yet moved out, a
+/// connection holds less than 200 kB.
+pub(super) const OUTBOX_LEN_MAX: usize = 64 * 1024;
+
+/// Memory that an empty outbox may keep, for the next answer.
+const KEPT_LEN_MAX: usize = 4096;
+
+/// Why no further query is taken from a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The client has closed its half, or all of it.
+    Client,
+    /// The client sent something that gets no answer.
+    Malformed,
+}
+
+/// A connection's queries and answers.
+pub(super) struct Connection {
+    peer: Peer,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    /// Octets at the front of `outbox` that were written.
+    written: usize,
+    end: Option<End>,
+    active: Instant,
+}
+
+impl Connection {
+    /// A connection from `source`, accepted `now`.
+    pub(super) fn new(source: SocketAddr, now: Instant) -> Connection {
+        let peer = Peer { transport: Transport::Tcp, source };
+        let (inbox, outbox) = (Inbox::default(), Vec::new());
+        Connection { peer, inbox, outbox, written: 0, end: None, active: now }
+    }
+
+    /// Takes what was read, and answers what is complete.
+    pub(super) fn receive(&mut self, bytes: &[u8], responder: &mut Responder) {
+        self.inbox.push(bytes);
+        self.answer(responder);
+    }
+
+    /// Answers complete queries, as far as their answers find room.
+    pub(super) fn answer(&mut self, responder: &mut Responder) {
+        while self.has_room() {
+            let Some(query) = self.inbox.next() else {
+                return;
+            };
+            self.active = responder.now;
+            let peer = self.peer;
+            if !frame::append(&mut self.outbox, |out| responder.answer(query, peer, out)) {
+                self.stop(End::Malformed);
+            }
+        }
+    }
+
+    /// The client will send no more. A query that is not complete by now never will be.
+    pub(super) fn input_ended(&mut self) {
+        self.end.get_or_insert(End::Client);
+    }
+
+    /// What is to be written next.
+    pub(super) fn outgoing(&self) -> &[u8] {
+        &self.outbox[self.written..]
+    }
+
+    /// `len` octets of what was to be written are.
+    pub(super) fn wrote(&mut self, len: usize, now: Instant) {
+        self.written += len;
+        self.active = now;
+        if self.written >= self.outgoing().len() {
+            // What is moved is no longer than what was written, so this costs nothing in the long
+            // run; and a client that always leaves a rest makes nothing grow.
+            self.outbox.drain(..self.written);
+            self.written = 0;
+        }
+        if self.outbox.is_empty() {
+            self.outbox.shrink_to(KEPT_LEN_MAX);
+        }
+    }
+
+    /// Whether to read from the client.
+    pub(super) fn wants_input(&self) -> bool {
+        self.end.is_none() && self.has_room() && !self.inbox.has_message()
+    }
+
+    /// Whether queries wait that could be answered now.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.has_room() && self.inbox.has_message()
+    }
+
+    /// Why the connection is over, once everything is answered and written.
+    pub(super) fn finished(&self) -> Option<End> {
+        let done = self.outgoing().is_empty() && !self.inbox.has_message();
+        self.end.filter(|_| done)
+    }
+
+    /// When the last query became complete or the last octet was written. Octets of a query that
+    /// is not complete do not count, or a client could hold its place for one octet in ten seconds.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.active
+    }
+
+    fn has_room(&self) -> bool {
+        self.outgoing().len() < OUTBOX_LEN_MAX
+    }
+
+    fn stop(&mut self, end: End) {
+        self.end = Some(end);
+        self.inbox.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::respond::{Policy, State};
+    use std::time::Duration;
+
+    fn setup() -> (Connection, Responder) {
+        let responder = Responder::new(State::new(Policy { minimal_responses: true }));
+        let source = ([127, 0, 0, 1], 5353).into();
+        (Connection::new(source, responder.now), responder)
+    }
+
+    /// A framed query for `smith.edu. NS`.
+    fn query(id: u16) -> Vec<u8> {
+        let mut framed = vec![0, 27];
+        framed.extend_from_slice(&id.to_be_bytes());
+        framed.extend_from_slice(b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00");
+        framed.extend_from_slice(b"\x05smith\x03edu\x00\x00\x02\x00\x01");
+        framed
+    }
+
+    /// The ids of framed answers.
+    fn ids(bytes: &[u8]) -> Vec<u16> {
+        let mut inbox = Inbox::default();
+        inbox.push(bytes);
+        let id = |answer: &[u8]| {
+            assert!(answer[2] & 0x80 != 0, "QR is set");
+            u16::from_be_bytes([answer[0], answer[1]])
+        };
+        std::iter::from_fn(|| inbox.next().map(id)).collect()
+    }
+
+    #[test]
+    fn queries_are_answered_in_order_however_they_are_cut() {
+        let stream: Vec<u8> = (1..=3).flat_map(query).collect();
+        for size in [1, 2, 5, 29, 30, 87] {
+            let (mut connection, mut responder) = setup();
+            for segment in stream.chunks(size) {
+                connection.receive(segment, &mut responder);
+            }
+            assert_eq!(ids(connection.outgoing()), [1, 2, 3], "segments of {size}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_neither_read_nor_answered_further() {
+        let (mut connection, mut responder) = setup();
+        let many: Vec<u8> = (0..20_000).flat_map(query).collect();
+        connection.receive(&many, &mut responder);
+        assert!(!connection.wants_input() && !connection.has_backlog());
+        let waiting = connection.outgoing().len();
+        assert!((OUTBOX_LEN_MAX..OUTBOX_LEN_MAX + 65_537).contains(&waiting), "{waiting}");
+
+        let mut all = Vec::new();
+        while !connection.outgoing().is_empty() {
+            all.extend_from_slice(connection.outgoing());
+            connection.wrote(connection.outgoing().len(), responder.now);
+            connection.answer(&mut responder);
+        }
+        assert_eq!(ids(&all), (0..20_000).collect::<Vec<u16>>());
+        assert!(connection.wants_input());
+    }
+
+    #[test]
+    fn a_client_that_always_leaves_a_rest_makes_nothing_grow() {
+        let (mut connection, mut responder) = setup();
+        let some: Vec<u8> = (0..100).flat_map(query).collect();
+        for _ in 0..1000 {
+            connection.receive(&some, &mut responder);
+            connection.wrote(connection.outgoing().len() - 1, responder.now);
+        }
+        assert!(connection.outbox.len() < 200_000, "{}", connection.outbox.len());
+    }
+
+    #[test]
+    fn what_was_asked_before_the_end_is_answered() {
+        let (mut connection, mut responder) = setup();
+        connection.receive(&[&query(1)[..], &query(2)[..9]].concat(), &mut responder);
+        connection.input_ended();
+        assert_eq!(connection.finished(), None, "the answer is not written yet");
+        assert_eq!(ids(connection.outgoing()), [1]);
+        connection.wrote(connection.outgoing().len(), responder.now);
+        assert_eq!(connection.finished(), Some(End::Client));
+    }
+
+    #[test]
+    fn a_message_without_an_answer_ends_the_connection() {
+        let response = [&[0, 12, 0, 9, 0x80][..], &[0; 9]].concat();
+        for bad in [&[0, 0][..], b"\x00\x0bshort......", &response] {
+            let (mut connection, mut responder) = setup();
+            connection.receive(&[&query(1)[..], bad, &query(2)].concat(), &mut responder);
+            assert!(!connection.wants_input());
+            assert_eq!(ids(connection.outgoing()), [1], "nothing after {bad:?}");
+            connection.wrote(connection.outgoing().len(), responder.now);
+            assert_eq!(connection.finished(), Some(End::Malformed));
+        }
+    }
+
+    #[test]
+    fn only_whole_queries_and_written_octets_are_activity() {
+        let (mut connection, mut responder) = setup();
+        let accepted = responder.now;
+        responder.now += Duration::from_secs(1);
+        connection.receive(&query(1)[..28], &mut responder);
+        assert_eq!(connection.idle_since(), accepted);
+        connection.receive(&query(1)[28..], &mut responder);
+        assert_eq!(connection.idle_since(), responder.now);
+        let later = responder.now + Duration::from_secs(1);
+        connection.wrote(1, later);
+        assert_eq!(connection.idle_since(), later);
+    }
+}

@@ -1,0 +1,221 @@
+//! The way from both transports to `respond`: what is done around each answer?
+//!
+//! `respond` is the only place where answers are made. Here it is called so that a fault in it
+//! costs one answer and not the server: a panic is caught, counted, logged at a limited rate and
+//! answered with SERVFAIL. The query log stands here too. Nothing is formatted while it is off, and
+//! whether it is on is asked once per turn of the loop, as the time is.
+
+use super::counters::{Counters, LogLimit};
+use crate::respond::{Outcome, Peer, State, Transport, describe, respond};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// The log target of the line per query.
+pub const QUERY_LOG: &str = "query";
+
+/// Octets of the header of a message (RFC 1035 §4.1.1).
+const HEADER_LEN: usize = 12;
+/// QR in the header's third octet: this is a response.
+const FLAG_QR: u8 = 0x80;
+/// What SERVFAIL keeps of the header's third octet: opcode and RD.
+const OPCODE_AND_RD: u8 = 0x79;
+/// RCODE 2 (RFC 1035 §4.1.1).
+const SERVFAIL: u8 = 2;
+
+/// Octets of a query that are reported when answering it panicked: a whole one in all likelihood,
+/// and no line of 128 kB if a stranger sends 64.
+const REPORTED_LEN_MAX: usize = 512;
+
+thread_local! {
+    /// This thread is inside `respond`, and a panic is told by its caller.
+    static ANSWERING: Cell<bool> = const { Cell::new(false) };
+    /// Where the last panic inside `respond` was.
+    static PANIC_PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps panics inside `respond` from the standard hook, which prints each of them: a query that
+/// makes answering panic can be sent a thousand times a second. All other panics stay as they are.
+pub(super) fn hook_panics() {
+    let standard = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if ANSWERING.get() {
+            PANIC_PLACE.set(panic.location().map(ToString::to_string).unwrap_or_default());
+        } else {
+            standard(panic);
+        }
+    }));
+}
+
+/// Answers messages, and keeps the books about it.
+pub(super) struct Responder {
+    /// All that answering looks at.
+    pub(super) state: State,
+    /// What was done so far.
+    pub(super) counters: Counters,
+    /// The time, as of this turn of the loop.
+    pub(super) now: Instant,
+    query_log: bool,
+    panic_log: LogLimit,
+}
+
+impl Responder {
+    /// Answers from `state`.
+    pub(super) fn new(state: State) -> Responder {
+        let (counters, panic_log) = (Counters::default(), LogLimit::default());
+        Responder { state, counters, now: Instant::now(), query_log: false, panic_log }
+    }
+
+    /// Begins a turn of the loop.
+    pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.now = now;
+        self.query_log = log::log_enabled!(target: QUERY_LOG, log::Level::Trace);
+    }
+
+    /// Appends the answer to `message` to `out`; whether there is one.
+    pub(super) fn answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> bool {
+        let base = out.len();
+        let answered = match guarded(out, |out| respond(message, peer, &mut self.state, out)) {
+            Ok(outcome) => {
+                self.log_query(message, peer, &out[base..], outcome);
+                matches!(outcome, Outcome::Send(_))
+            }
+            Err(panic) => {
+                self.counters.panics += 1;
+                self.panic_log.warn(self.now, || report(&panic, message));
+                append_servfail(message, out)
+            }
+        };
+        self.count(peer.transport, answered);
+        answered
+    }
+
+    fn log_query(&self, message: &[u8], peer: Peer, answer: &[u8], outcome: Outcome) {
+        if !self.query_log {
+            return;
+        }
+        let client = peer.source;
+        match outcome {
+            Outcome::Send(reason) => {
+                log::trace!(target: QUERY_LOG, "{client} {}", describe(message, answer, reason));
+            }
+            Outcome::Drop(silence) => {
+                log::trace!(target: QUERY_LOG, "{client} no answer: {silence}");
+            }
+        }
+    }
+
+    fn count(&mut self, transport: Transport, answered: bool) {
+        let counters = &mut self.counters;
+        let (queries, answers, silent) = match transport {
+            Transport::Udp => {
+                (&mut counters.udp_queries, &mut counters.udp_answers, &mut counters.udp_silent)
+            }
+            Transport::Tcp => {
+                (&mut counters.tcp_queries, &mut counters.tcp_answers, &mut counters.tcp_silent)
+            }
+        };
+        *queries += 1;
+        *(if answered { answers } else { silent }) += 1;
+    }
+}
+
+/// Calls `respond`; after a panic in it, `out` is as it was and the error says what and where.
+/// Nothing is left half changed: answering reads the zones, and empties what it writes before.
+fn guarded<T>(out: &mut Vec<u8>, respond: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, String> {
+    let base = out.len();
+    ANSWERING.set(true);
+    let result = catch_unwind(AssertUnwindSafe(|| respond(out)));
+    ANSWERING.set(false);
+    result.map_err(|panic| {
+        out.truncate(base);
+        format!("{} at {}", words(&*panic), PANIC_PLACE.take())
+    })
+}
+
+/// What a panic says of itself.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no words").to_owned()
+}
+
+/// The line about a panic. It carries the query, so that the fault can be found again.
+fn report(panic: &str, message: &[u8]) -> String {
+    let shown = message.len().min(REPORTED_LEN_MAX);
+    let query = data_encoding::HEXLOWER.encode(&message[..shown]);
+    format!(
+        "internal error while answering: {panic}; the client got SERVFAIL. Please report this \
+         line, it holds all that is needed: query {query}"
+    )
+}
+
+/// Appends a bare SERVFAIL to `message`; nothing if that is a response or has no whole header,
+/// because two servers must never answer each other's errors.
+fn append_servfail(message: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(header) = message.first_chunk::<HEADER_LEN>() else {
+        return false;
+    };
+    if header[2] & FLAG_QR != 0 {
+        return false;
+    }
+    let mut answer = [0; HEADER_LEN];
+    answer[..2].copy_from_slice(&header[..2]);
+    answer[2] = header[2] & OPCODE_AND_RD | FLAG_QR;
+    answer[3] = SERVFAIL;
+    out.extend_from_slice(&answer);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::respond::Policy;
+
+    #[test]
+    fn a_panic_costs_one_answer() {
+        hook_panics();
+        let mut out = b"kept".to_vec();
+        let result = guarded(&mut out, |out| -> bool {
+            out.extend_from_slice(b"half an answer");
+            panic!("fault {}", 7)
+        });
+        let error = result.unwrap_err();
+        assert!(error.starts_with("fault 7 at src/server/responder.rs:"), "{error}");
+        assert_eq!(out, b"kept");
+    }
+
+    #[test]
+    fn servfail_copies_id_opcode_and_rd_and_nothing_else() {
+        let query = [0xab, 0xcd, 0x2f, 0xff, 0, 1, 0, 0, 0, 0, 0, 1, 9, 9];
+        let mut out = Vec::new();
+        assert!(append_servfail(&query, &mut out));
+        assert_eq!(out, [0xab, 0xcd, 0xa9, 0x02, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn servfail_never_answers_a_response_or_a_fragment() {
+        let mut out = Vec::new();
+        let response = [0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(!append_servfail(&response, &mut out));
+        assert!(!append_servfail(&response[..11], &mut out));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn the_counters_add_up() {
+        let policy = Policy { minimal_responses: true };
+        let mut responder = Responder::new(State::new(policy));
+        let source = ([127, 0, 0, 1], 5353).into();
+        let mut out = Vec::new();
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let peer = Peer { transport, source };
+            assert!(responder.answer(&[0; HEADER_LEN], peer, &mut out));
+            assert!(!responder.answer(b"short", peer, &mut out));
+        }
+        let counters = responder.counters;
+        assert_eq!((counters.udp_queries, counters.udp_answers, counters.udp_silent), (2, 1, 1));
+        assert_eq!((counters.tcp_queries, counters.tcp_answers, counters.tcp_silent), (2, 1, 1));
+    }
+}
