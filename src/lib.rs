@@ -50,6 +50,7 @@
 //! encloser* the longest existing ancestor; *RRset* the records of one owner and type.
 
 pub mod answer;
+pub mod cli;
 pub mod diag;
 pub mod name;
 pub mod reload;

@@ -1,0 +1,128 @@
+//! What people type, and what becomes of it: `serve` and `check`.
+//!
+//! Exit codes: 0 it went well; 1 the server could not run (an address, a user, the kernel); 2 zone
+//! files cannot be served, or the command line is wrong.
+
+mod check;
+mod logging;
+mod serve;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The server could not run.
+const EXIT_CANNOT_RUN: u8 = 1;
+/// Zone files cannot be served.
+const EXIT_ZONES: u8 = 2;
+
+/// An authoritative name server for a folder of zone files: save a file and it is live.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more: -v every zone, -vv every query
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Say less: -q warnings and errors, -qq errors
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    quiet: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve zone files, and keep serving them as they change
+    Serve(Serve),
+    /// Look for mistakes in zone files; exit 0 if there is no error, 2 if there is one
+    Check(Check),
+}
+
+/// Which zone files are meant.
+#[derive(Debug, Args)]
+struct Zones {
+    /// Look into sub-folders, too
+    #[arg(long)]
+    recursive: bool,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Folders of *.zone files, or zone files [default: the folder `zones`]
+    #[arg(value_name = "ZONES")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    zones: Zones,
+    /// Where to listen, UDP and TCP; may be repeated. Port 0 takes a free one [default: port 53 on
+    /// each address of this machine]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<SocketAddr>,
+    /// Whom to become after binding, when started as root [default: the zone folder's owner, or
+    /// nobody if that is root]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Leave the NS set and its addresses out of positive answers
+    #[arg(long, value_name = "CHOICE", default_value = "yes")]
+    minimal_responses: Choice,
+    /// How long the zone of a removed file is still served
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    remove_after: Duration,
+    /// How changed files are noticed
+    #[arg(long, value_name = "HOW", default_value = "notify")]
+    watch: Watch,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// Folders of *.zone files, or zone files
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    zones: Zones,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    Yes,
+    No,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Watch {
+    /// The file system says so; a slow look at all files catches what it does not say
+    Notify,
+    /// Look at all files every few seconds, for mounts that say nothing
+    Poll,
+    /// SIGHUP says so
+    Off,
+}
+
+/// Runs the program: reads the command line, does what it says.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(arguments.verbose, arguments.quiet);
+    match &arguments.command {
+        Command::Serve(serve) => serve::run(serve),
+        Command::Check(check) => check::run(check),
+    }
+}
+
+/// Reads a time as zone files write them: `10s`, `1h30m`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::rr::ttl_from_text(text.as_bytes())
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .ok_or_else(|| "expected a time, as in 10s or 1h30m".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,187 @@
+//! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the zones, then the
+//! loop.
+
+use super::{Choice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use crate::reload::folder::Folder;
+use crate::reload::library::Library;
+use crate::reload::notice::Notice;
+use crate::reload::worker::Running;
+use crate::reload::{Command, Options, Sources, Step, WatchMode};
+use crate::respond::{Policy, State};
+use crate::server::listen::{self, Listener};
+use crate::server::privileges::{self, Became};
+use crate::server::{Limits, Server};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Up to so many zones are named at start; beyond, they are counted.
+const ZONES_SHOWN_MAX: usize = 20;
+/// The folder that is served when none is named.
+const ZONES_DEFAULT: &str = "zones";
+
+/// Why the server does not run: an exit code, and what to do about it. It has been logged.
+struct Stopped(u8);
+
+/// Serves until told to end.
+pub(super) fn run(serve: &Serve) -> ExitCode {
+    match try_run(serve) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Stopped(code)) => ExitCode::from(code),
+    }
+}
+
+fn try_run(serve: &Serve) -> Result<(), Stopped> {
+    let sources = sources(serve);
+    let listeners = bind(serve)?;
+    drop_privileges(serve.user.as_deref(), &sources)?;
+    let (library, state) = load(serve, &sources)?;
+    for listener in &listeners {
+        log::info!("listening on {} (UDP and TCP)", listener.local);
+    }
+    serve_zones(listeners, library, state)
+}
+
+/// The paths of the command line.
+fn sources(serve: &Serve) -> Sources {
+    let mut paths = serve.paths.clone();
+    if paths.is_empty() {
+        paths.push(PathBuf::from(ZONES_DEFAULT));
+    }
+    Sources { paths, recursive: serve.zones.recursive }
+}
+
+/// Binds what was asked for, or port 53 on every address that can be had.
+fn bind(serve: &Serve) -> Result<Vec<Listener>, Stopped> {
+    if !serve.listen.is_empty() {
+        return listen::bind(&serve.listen).map_err(|error| cannot_run(&error, &error.advice()));
+    }
+    let bound = listen::bind_all(listen::DNS_PORT);
+    let (listeners, left_out) = bound.map_err(|error| cannot_run(&error, &error.advice()))?;
+    for error in left_out {
+        log::warn!("left out: {error}");
+    }
+    Ok(listeners)
+}
+
+/// Gives up root, if that is what we are.
+fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped> {
+    let mut paths = sources.paths.clone();
+    paths.extend(sources.list().files.iter().map(|file| file.path.to_path_buf()));
+    let stop = |error: privileges::PrivilegeError| cannot_run(&error, "");
+    let Some(identity) = privileges::plan(user, &paths).map_err(stop)? else { return Ok(()) };
+    match privileges::become_user(identity, &paths).map_err(stop)? {
+        Became::User(identity) => log::info!("running as {}", identity.name),
+        Became::Unchanged { identity, unreadable } => log::warn!(
+            "running as root still: {} cannot read {}\n  let that user read it (chown, chmod), or \
+             name one that can with `--user`",
+            identity.name,
+            unreadable.display()
+        ),
+    }
+    Ok(())
+}
+
+/// Reads the zones for the first time.
+fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
+    let options = Options {
+        watch: match serve.watch {
+            Watch::Notify => WatchMode::Notify,
+            Watch::Poll => WatchMode::Poll,
+            Watch::Off => WatchMode::Off,
+        },
+        remove_after: serve.remove_after,
+    };
+    let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
+    tell(&notices);
+    let good = library.zones().filter(|holding| holding.zone.is_some()).count();
+    if good == 0 {
+        log::error!("{}", no_zone(sources));
+        return Err(Stopped(EXIT_ZONES));
+    }
+    let minimal_responses = serve.minimal_responses == Choice::Yes;
+    let mut state = State::new(Policy { minimal_responses });
+    for change in changes {
+        state.zones.apply(change);
+    }
+    log::info!("{}", count(good, state.zones.len() - good));
+    Ok((library, state))
+}
+
+/// What was found at start: every fault, and every zone while there are few.
+fn tell(notices: &[Notice]) {
+    let loaded = |notice: &&Notice| matches!(notice, Notice::Loaded { .. });
+    let few = notices.iter().filter(loaded).count() <= ZONES_SHOWN_MAX;
+    for notice in notices {
+        let plain = matches!(notice, Notice::Loaded { report, .. } if report.findings.is_empty());
+        if few || !plain || log::log_enabled!(log::Level::Debug) {
+            notice.log();
+        }
+    }
+}
+
+fn count(good: usize, broken: usize) -> String {
+    let zones = |n: usize| if n == 1 { "1 zone".to_string() } else { format!("{n} zones") };
+    match broken {
+        0 => format!("serving {}", zones(good)),
+        _ => format!(
+            "serving {}; {} cannot be served and answer SERVFAIL",
+            zones(good),
+            zones(broken)
+        ),
+    }
+}
+
+/// Why there is nothing to serve.
+fn no_zone(sources: &Sources) -> String {
+    let listing = sources.list();
+    if !listing.files.is_empty() {
+        return "no zone can be served: mend a file above and start again\n  \
+                `zonesmith check` shows the same without starting the server"
+            .into();
+    }
+    let paths: Vec<String> = sources
+        .paths
+        .iter()
+        .map(|path| {
+            let why = match listing.folders.get(path) {
+                Some(Folder::Missing) => "is not there".to_string(),
+                Some(Folder::Unreadable(why)) => format!("cannot be read: {why}"),
+                Some(Folder::Listed(_)) | None => "holds no file named *.zone".to_string(),
+            };
+            format!("  {} {why}", path.display())
+        })
+        .collect();
+    format!(
+        "no zone files there\n{}\n  name a folder of *.zone files, or a zone file: `zonesmith serve \
+         FOLDER`; `--recursive` looks into sub-folders, too",
+        paths.join("\n")
+    )
+}
+
+/// Runs the worker and the loop until the loop ends.
+fn serve_zones(listeners: Vec<Listener>, library: Library, state: State) -> Result<(), Stopped> {
+    let server = Server::new(listeners, state, Limits::default());
+    let server = server.map_err(|error| cannot_run(&error, ""))?;
+    let waker = server.waker();
+    let wake = Box::new(move || {
+        if let Err(error) = waker.wake() {
+            log::error!("changed zones are served late: the loop cannot be woken: {error}");
+        }
+    });
+    let running = crate::reload::start(library, wake);
+    let Running { commands, changes, thread } = running.map_err(|error| cannot_run(&error, ""))?;
+    let served = server.run(changes, commands.clone());
+    let _ = commands.send(Command::Quit); // it may have ended by itself
+    if thread.join().is_err() {
+        log::error!("the thread that reads zone files had ended with a panic");
+    }
+    served.map(|_| ()).map_err(|error| cannot_run(&error, ""))
+}
+
+/// Tells why the server cannot run.
+fn cannot_run(error: &dyn Display, advice: &str) -> Stopped {
+    let advice: String = advice.lines().map(|line| format!("\n  {line}")).collect();
+    log::error!("{error}{advice}");
+    Stopped(EXIT_CANNOT_RUN)
+}
