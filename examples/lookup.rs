@@ -9,10 +9,7 @@
 //! Everything is in the standard library; the message format is RFC 1035 §4. Read on from `run`:
 //! it is the whole program, and each function it calls comes after it.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "a program for the terminal: printing is its purpose"
-)]
+#![allow(clippy::print_stdout, reason = "a program for the terminal: printing is its purpose")]
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -57,11 +54,7 @@ fn run() -> Result<(), String> {
     let rtype = type_number(&arguments.next().unwrap_or("A".to_string()))?;
 
     let query = build_query(&name, rtype)?;
-    println!(
-        "Query to {server}, {} bytes:\n{}",
-        query.len(),
-        dump(&query)
-    );
+    println!("Query to {server}, {} bytes:\n{}", query.len(), dump(&query));
     let response = exchange(&server, &query)?;
     println!("Response, {} bytes:\n{}", response.len(), dump(&response));
     Ok(())
@@ -91,11 +84,7 @@ fn id() -> u16 {
 
 /// `smith.edu` goes out as 5 s m i t h 3 e d u 0: each label behind its length, then a zero.
 fn push_name(message: &mut Vec<u8>, name: &str) -> Result<(), String> {
-    for label in name
-        .trim_end_matches('.')
-        .split('.')
-        .filter(|_| name != ".")
-    {
+    for label in name.trim_end_matches('.').split('.').filter(|_| name != ".") {
         match u8::try_from(label.len()) {
             Ok(length @ 1..=63) => message.push(length),
             _ => return Err(format!("`{label}` is no label: it needs 1 to 63 bytes")),
@@ -108,21 +97,14 @@ fn push_name(message: &mut Vec<u8>, name: &str) -> Result<(), String> {
 
 fn type_number(text: &str) -> Result<u16, String> {
     let wanted = text.to_ascii_uppercase();
-    let known = TYPES
-        .iter()
-        .find(|(mnemonic, _)| *mnemonic == wanted)
-        .map(|&(_, number)| number);
+    let known = TYPES.iter().find(|(mnemonic, _)| *mnemonic == wanted).map(|&(_, number)| number);
     let numbered = || wanted.strip_prefix("TYPE").unwrap_or(&wanted).parse().ok();
-    known
-        .or_else(numbered)
-        .ok_or(format!("`{text}` is no type: try A, NS, MX, or a number"))
+    known.or_else(numbered).ok_or(format!("`{text}` is no type: try A, NS, MX, or a number"))
 }
 
 fn type_name(number: u16) -> String {
     let known = TYPES.iter().find(|&&(_, candidate)| candidate == number);
-    known.map_or(format!("TYPE{number}"), |(mnemonic, _)| {
-        (*mnemonic).to_string()
-    })
+    known.map_or(format!("TYPE{number}"), |(mnemonic, _)| (*mnemonic).to_string())
 }
 
 //----------- Over the network -----------------------------------------------------------------------
@@ -131,11 +113,7 @@ fn type_name(number: u16) -> String {
 /// datagrams that come from anywhere else.
 fn exchange(server: &str, query: &[u8]) -> Result<Vec<u8>, String> {
     let talk = || -> std::io::Result<Vec<u8>> {
-        let any = if server.starts_with('[') {
-            "[::]:0"
-        } else {
-            "0.0.0.0:0"
-        };
+        let any = if server.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
         let socket = UdpSocket::bind(any)?;
         socket.connect(server)?;
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -153,11 +131,7 @@ fn exchange(server: &str, query: &[u8]) -> Result<Vec<u8>, String> {
 /// One line per field: offset, bytes, meaning. Whatever the message holds, this comes to an end: a
 /// field that does not fit is the last line.
 fn dump(message: &[u8]) -> String {
-    let mut dump = Dump {
-        message,
-        at: 0,
-        text: String::new(),
-    };
+    let mut dump = Dump { message, at: 0, text: String::new() };
     if dump.message().is_none() {
         dump.rest("the message ends in the middle of a field, or a name leads nowhere");
     } else if dump.at < message.len() {
@@ -192,26 +166,10 @@ impl Dump<'_> {
     fn flags(&mut self) -> Option<()> {
         let flags = u16::from_be_bytes(self.peek(2)?.try_into().ok()?);
         let mut set: Vec<String> = Vec::new();
-        set.push(
-            if flags & 0x8000 == 0 {
-                "query"
-            } else {
-                "QR: response"
-            }
-            .to_string(),
-        );
-        let names = [
-            (0x0400, "AA: authoritative"),
-            (0x0200, "TC: truncated, ask again over TCP"),
-        ];
-        let more = [
-            (0x0100, "RD: recursion desired"),
-            (0x0080, "RA: recursion available"),
-        ];
-        let both = names
-            .iter()
-            .chain(&more)
-            .filter(|(bit, _)| flags & bit != 0);
+        set.push(if flags & 0x8000 == 0 { "query" } else { "QR: response" }.to_string());
+        let names = [(0x0400, "AA: authoritative"), (0x0200, "TC: truncated, ask again over TCP")];
+        let more = [(0x0100, "RD: recursion desired"), (0x0080, "RA: recursion available")];
+        let both = names.iter().chain(&more).filter(|(bit, _)| flags & bit != 0);
         set.extend(both.map(|(_, name)| (*name).to_string()));
         set.push(format!("OPCODE {}", flags >> 11 & 15));
         set.push(format!("RCODE {} ({})", flags & 15, rcode_name(flags & 15)));
@@ -231,19 +189,13 @@ impl Dump<'_> {
         let rtype = self.rtype("TYPE")?;
         if type_name(rtype) == "OPT" {
             self.number("in place of a class: the largest UDP response its sender takes")?;
-            self.line(
-                4,
-                "in place of a TTL: extended RCODE, EDNS version, flags (0x8000 = DO)",
-            )?;
+            self.line(4, "in place of a TTL: extended RCODE, EDNS version, flags (0x8000 = DO)")?;
         } else {
             self.number("CLASS (1 = IN, the Internet)")?;
             self.seconds("TTL: may be kept for")?;
         }
         let length = usize::from(self.number("RDLENGTH: bytes of RDATA that follow")?);
-        let end = self
-            .at
-            .checked_add(length)
-            .filter(|&end| end <= self.message.len())?;
+        let end = self.at.checked_add(length).filter(|&end| end <= self.message.len())?;
         self.rdata(&type_name(rtype), end)
     }
 
@@ -376,11 +328,7 @@ fn name_at(message: &[u8], mut at: usize) -> Option<String> {
         let length = *message.get(at)?;
         match length {
             0 => {
-                return Some(if text.is_empty() {
-                    ".".to_string()
-                } else {
-                    text
-                });
+                return Some(if text.is_empty() { ".".to_string() } else { text });
             }
             1..=63 => {
                 let end = at + 1 + usize::from(length);
@@ -446,14 +394,8 @@ mod tests {
         response[7] = 1;
         response.extend(b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x54\x60\x00\x04\x83\xe5\x40\x13");
         let text = dump(&response);
-        assert!(
-            text.contains("pointer: go on at offset 12. owner: smith.edu."),
-            "{text}"
-        );
-        assert!(
-            text.contains("131.229.64.19") && text.contains("21600 seconds"),
-            "{text}"
-        );
+        assert!(text.contains("pointer: go on at offset 12. owner: smith.edu."), "{text}");
+        assert!(text.contains("131.229.64.19") && text.contains("21600 seconds"), "{text}");
     }
 
     #[test]

@@ -26,10 +26,7 @@
 //!
 //! Zonesmith's own loop, in `src/server`, is this one with batches, timers and limits.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "a program for the terminal: printing is its purpose"
-)]
+#![allow(clippy::print_stdout, reason = "a program for the terminal: printing is its purpose")]
 
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -51,10 +48,7 @@ const LISTENER: Token = Token(1);
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:0".to_string());
     let address = address.parse().map_err(|error| {
-        io::Error::new(
-            ErrorKind::InvalidInput,
-            format!("`{address}`: {error}; try 127.0.0.1:7777"),
-        )
+        io::Error::new(ErrorKind::InvalidInput, format!("`{address}`: {error}; try 127.0.0.1:7777"))
     })?;
     let mut echo = Echo::bind(address)?;
     println!("echoing UDP and TCP on {}", echo.listener.local_addr()?);
@@ -90,17 +84,9 @@ impl Echo {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
         let mut udp = UdpSocket::bind(listener.local_addr()?)?; // the same port, if it was chosen for us
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
-        poll.registry()
-            .register(&mut udp, UDP, Interest::READABLE)?;
-        Ok(Echo {
-            poll,
-            udp,
-            listener,
-            connections: HashMap::new(),
-            next_token: LISTENER.0 + 1,
-        })
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry().register(&mut udp, UDP, Interest::READABLE)?;
+        Ok(Echo { poll, udp, listener, connections: HashMap::new(), next_token: LISTENER.0 + 1 })
     }
 
     /// The loop. `poll` is the only call in this program that ever waits.
@@ -155,13 +141,7 @@ impl Echo {
         match self.poll.registry().register(&mut stream, token, interest) {
             Ok(()) => {
                 self.next_token += 1;
-                self.connections.insert(
-                    token,
-                    Connection {
-                        stream,
-                        pending: Vec::new(),
-                    },
-                );
+                self.connections.insert(token, Connection { stream, pending: Vec::new() });
             }
             Err(error) => eprintln!("a connection could not be registered: {error}"),
         }

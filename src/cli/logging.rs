@@ -13,8 +13,8 @@ pub(super) fn start(verbose: u8, quiet: u8) {
         (1, _) => LevelFilter::Debug,
         (_, _) => LevelFilter::Trace,
     };
-    // other crates' chatter is theirs: it is shown where RUST_LOG asks for it
-    let filter = format!("warn,zonesmith={level},query={level}");
+    // other crates' chatter is shown where RUST_LOG asks for it; notify warns of what we tell better
+    let filter = format!("warn,notify=error,zonesmith={level},query={level}");
     let journald = std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal();
     let mut builder = Builder::from_env(Env::default().default_filter_or(filter));
     builder.target(Target::Stderr).format(move |out, record| {

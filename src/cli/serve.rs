@@ -93,8 +93,8 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
         remove_after: serve.remove_after,
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
-    tell(&notices);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();
+    tell(&notices, good > 0);
     if good == 0 {
         log::error!("{}", no_zone(sources));
         return Err(Stopped(EXIT_ZONES));
@@ -108,14 +108,20 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
     Ok((library, state))
 }
 
-/// What was found at start: every fault, and every zone while there are few.
-fn tell(notices: &[Notice]) {
+/// What was found at start: every fault, and every zone while there are few. Where nothing is served,
+/// what folders lack is told at the end.
+fn tell(notices: &[Notice], serving: bool) {
     let loaded = |notice: &&Notice| matches!(notice, Notice::Loaded { .. });
     let few = notices.iter().filter(loaded).count() <= ZONES_SHOWN_MAX;
     for notice in notices {
-        let plain = matches!(notice, Notice::Loaded { report, .. } if report.findings.is_empty());
-        if few || !plain || log::log_enabled!(log::Level::Debug) {
-            notice.log();
+        match notice {
+            Notice::Folder { .. } if !serving => {}
+            Notice::Folder { folder, state: Folder::Missing } => {
+                log::warn!("{} is not there; it is served once it is", folder.display());
+            }
+            Notice::Loaded { report, .. }
+                if !few && report.findings.is_empty() && !log::log_enabled!(log::Level::Debug) => {}
+            _ => notice.log(),
         }
     }
 }

@@ -159,7 +159,8 @@ impl Fingerprint {
         metadata.is_file().then(|| Fingerprint::new(metadata))
     }
 
-    fn new(metadata: &Metadata) -> Fingerprint {
+    /// The fingerprint of what was looked at.
+    pub fn new(metadata: &Metadata) -> Fingerprint {
         let ns = |s: i64, ns: i64| s.saturating_mul(1_000_000_000).saturating_add(ns);
         Fingerprint {
             file: (metadata.dev(), metadata.ino()),

@@ -38,6 +38,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use claims::Holding;
 pub use folder::Sources;
 pub use library::Library;
 pub use worker::start;

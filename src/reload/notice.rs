@@ -223,9 +223,9 @@ impl Notice {
             }
             Notice::Reloaded { file, apex, serial, records, step, .. } => {
                 let warning = serial_warning(*step, *serial);
-                let (from, to) = serial;
-                let records = record_step(*records);
-                format!("{}: {apex} serial {from} → {to}, {records}{warning}", file.display())
+                let (serial, records) = (from_to(*serial), from_to(*records));
+                let file = file.display();
+                format!("{file}: {apex} serial {serial}, {records} records{warning}")
             }
             Notice::Unchanged { file, apex, serial, stale } => {
                 let how = if *stale { "is good again" } else { "was read again" };
@@ -235,6 +235,13 @@ impl Notice {
             Notice::Rejected { file, apex, serving, report } => {
                 rejected(file, apex.as_ref(), serving, report.as_ref())
             }
+            _ => self.line_on_rivals(),
+        }
+    }
+
+    /// The lines about two files of one zone.
+    fn line_on_rivals(&self) -> String {
+        match self {
             Notice::Conflict { apex, served, other } => {
                 let (id, served) = (diag::codes::ZONE_TWICE.id, served.display());
                 let other = other.display();
@@ -255,15 +262,13 @@ impl Notice {
         match self {
             Notice::Ending { apex, file, after } => {
                 let file = file.display();
-                format!(
-                    "{file}: holds {apex} no more; it ends in {after:?} unless the file comes back"
-                )
+                format!("{file}: holds {apex} no more; it ends in {after:?} unless it comes back")
             }
             Notice::Returned { apex, file } => {
                 format!("{}: is back; {apex} goes on", file.display())
             }
             Notice::Removed { apex, file } => {
-                format!("{apex} is served no more: {} is gone", file.display())
+                format!("{apex} is served no more: {} does not hold it any more", file.display())
             }
             Notice::Folder { folder, state } => folder_line(folder, state),
             Notice::HeldOpen { file } => {
@@ -301,8 +306,8 @@ fn errors(report: &Report) -> String {
     }
 }
 
-fn record_step((from, to): (usize, usize)) -> String {
-    if from == to { format!("{to} records") } else { format!("{from} → {to} records") }
+fn from_to<T: PartialEq + std::fmt::Display>((from, to): (T, T)) -> String {
+    if from == to { to.to_string() } else { format!("{from} → {to}") }
 }
 
 fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {

@@ -1,5 +1,6 @@
 //! One reading of one file, with what is needed to judge whether it counts.
 
+use super::folder::Fingerprint;
 use super::load::{Loaded, origin_of};
 use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
@@ -31,13 +32,15 @@ impl Reading {
     /// file: a listing says what that means.
     pub(super) fn take(file: &Arc<Path>, known: Option<&Version>, read: Reader) -> Option<Reading> {
         let is_there = || fs::symlink_metadata(file).is_ok();
-        let is_other = fs::metadata(file).is_ok_and(|metadata| !metadata.is_file());
-        if !is_there() || is_other {
+        let seen = fs::metadata(file);
+        if seen.as_ref().map_or_else(|_| !is_there(), |seen| !seen.is_file()) {
             return None;
         }
-        let includes = known.into_iter().flat_map(|known| &known.includes);
         let began = SystemTime::now();
-        let before = Version::now(file, includes.map(|(include, _)| include));
+        let before = Version {
+            file: seen.ok().map(|seen| Fingerprint::new(&seen)),
+            includes: known.map_or(Vec::new(), Version::includes_now),
+        };
         let loaded = catch_unwind(AssertUnwindSafe(|| read(file)));
         let mut loaded = loaded.unwrap_or_else(|_| gave_up(file));
         if loaded.report.findings.is_empty() {
@@ -45,7 +48,13 @@ impl Reading {
         }
         let includes: Vec<Arc<Path>> = loaded.includes.drain(..).map(Arc::from).collect();
         let after = Version::now(file, includes.iter());
-        is_there().then(|| Reading { file: file.clone(), before, after, began, loaded })
+        (after.file.is_some() || is_there()).then(|| Reading {
+            file: file.clone(),
+            before,
+            after,
+            began,
+            loaded,
+        })
     }
 }
 

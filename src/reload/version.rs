@@ -19,6 +19,12 @@ pub(super) struct Version {
 }
 
 impl Version {
+    /// The included files as they are now.
+    pub(super) fn includes_now(&self) -> Vec<(Arc<Path>, Option<Fingerprint>)> {
+        let includes = self.includes.iter();
+        includes.map(|(path, _)| (path.clone(), Fingerprint::of(path))).collect()
+    }
+
     /// As the files are now.
     pub(super) fn now<'a>(file: &Path, includes: impl Iterator<Item = &'a Arc<Path>>) -> Version {
         let includes = includes.map(|path| (path.clone(), Fingerprint::of(path))).collect();

@@ -14,6 +14,7 @@ use super::debounce::Touch;
 use super::folder::{DirId, Fingerprint, dir_id};
 use super::reach::{Meaning, Reach};
 use super::{Command, WatchMode};
+use nix::errno::Errno;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -297,7 +298,7 @@ fn complaint(path: Option<&Path>, error: &notify::Error) -> String {
             "{what}: cannot be watched, the system's limit is reached; \
              raise it with `sysctl fs.inotify.max_user_watches=1048576`; {rest}"
         ),
-        notify::ErrorKind::Io(io) if io.raw_os_error() == Some(libc::EMFILE) => format!(
+        notify::ErrorKind::Io(io) if io.raw_os_error() == Some(Errno::EMFILE as i32) => format!(
             "{what}: cannot be watched, too many programs watch files; \
              raise the limit with `sysctl fs.inotify.max_user_instances=1024`; {rest}"
         ),
@@ -340,6 +341,15 @@ mod tests {
         for (kind, expected) in cases {
             assert_eq!(touch(&kind), expected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_is_named_with_the_way_to_raise_it() {
+        let watches = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
+        assert!(complaint(None, &watches).contains("sysctl fs.inotify.max_user_watches="));
+        let instances = std::io::Error::from_raw_os_error(Errno::EMFILE as i32);
+        let text = complaint(Some(Path::new("zones")), &notify::Error::io(instances));
+        assert!(text.starts_with("zones: ") && text.contains("fs.inotify.max_user_instances="));
     }
 
     #[test]
