@@ -1,0 +1,188 @@
+//! The built program as a child process, and how to talk to it.
+//!
+//! It listens on a free port of 127.0.0.1, which its line on standard error names, and ends with
+//! SIGTERM. Every wait has a deadline; none is there for luck.
+
+use super::query::{Transport, header};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+/// How long a test waits before it gives up: far more than a loaded machine needs.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// What stands before the address in the line by which the server says that it listens.
+const LISTENING: &str = "listening on ";
+
+/// A running server; killed if the test ends before it is stopped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts `serve FOLDER` with more arguments and waits until it listens.
+    pub fn start(folder: &Path, arguments: &[&str]) -> Result<Server, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zonesmith"));
+        command
+            .arg("serve")
+            .arg(folder)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments);
+        command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("it does not start: {error}"))?;
+        let stderr = child.stderr.take().ok_or("no standard error")?;
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = follow(stderr, Arc::clone(&log));
+        let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server {
+            child,
+            address: unbound,
+            log,
+        };
+        server.address = lines
+            .recv_timeout(DEADLINE)
+            .map_err(|_| server.complaint("it does not listen"))?;
+        Ok(server)
+    }
+
+    /// Asks one question and gives back the answer, or `None` if the server stays silent: then it
+    /// has answered a second question, sent behind the first, and nothing before it.
+    pub fn ask(&self, query: &[u8], transport: Transport) -> Result<Option<Vec<u8>>, String> {
+        let first = u16::from_be_bytes([
+            query.first().copied().unwrap_or(0),
+            query.get(1).copied().unwrap_or(0),
+        ]);
+        let sentinel = sentinel(!first);
+        let answer = match transport {
+            Transport::Udp => self.over_udp(query, &sentinel),
+            Transport::Tcp => self.over_tcp(query, &sentinel),
+        };
+        let answer = answer.map_err(|error| self.complaint(&format!("no answer: {error}")))?;
+        Ok(Some(answer).filter(|answer| answer[..2] != sentinel[..2]))
+    }
+
+    fn over_udp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Vec<u8>> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.connect(self.address)?;
+        socket.set_read_timeout(Some(DEADLINE))?;
+        socket.send(query)?;
+        socket.send(sentinel)?;
+        let mut answer = vec![0; 65_535];
+        let length = socket.recv(&mut answer)?;
+        answer.truncate(length);
+        Ok(answer)
+    }
+
+    fn over_tcp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.write_all(&[framed(query), framed(sentinel)].concat())?;
+        let mut length = [0; 2];
+        stream.read_exact(&mut length)?;
+        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Sends SIGTERM and waits for the end. The error holds what the server logged.
+    pub fn stop(mut self) -> Result<(), String> {
+        self.signal("TERM")?;
+        match self.wait()? {
+            status if status.success() => Ok(()),
+            status => Err(self.complaint(&format!("it ended with {status}"))),
+        }
+    }
+
+    /// Sends a signal, by its name without SIG.
+    pub fn signal(&self, name: &str) -> Result<(), String> {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        status
+            .map_err(|error| format!("no shell: {error}"))?
+            .success()
+            .then_some(())
+            .ok_or(kill)
+    }
+
+    fn wait(&mut self) -> Result<ExitStatus, String> {
+        let mut status = None;
+        let ended = wait_until(|| {
+            status = self.child.try_wait().ok().flatten();
+            status.is_some()
+        });
+        if !ended {
+            return Err(self.complaint("it does not end"));
+        }
+        status.ok_or("ended without a status".to_string())
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn log(&self) -> String {
+        self.log
+            .lock()
+            .expect("no test panics while it holds the log")
+            .clone()
+    }
+
+    fn complaint(&self, what: &str) -> String {
+        format!("the server: {what}; its log:\n{}", self.log())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks again and again until `met` says yes; whether it did before the deadline.
+pub fn wait_until(mut met: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !met() {
+        if start.elapsed() > DEADLINE {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// A message behind its length (RFC 1035 §4.2.2).
+pub fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("a test's message fits TCP");
+    [&length.to_be_bytes()[..], message].concat()
+}
+
+/// A question that every server answers, if only by refusing: `. NS`.
+fn sentinel(id: u16) -> Vec<u8> {
+    [&header(id, 0, false)[..], &[0, 0, 2, 0, 1]].concat()
+}
+
+/// Reads standard error to its end on a thread of its own, so that the server never waits for us.
+fn follow(stderr: ChildStderr, log: Arc<Mutex<String>>) -> mpsc::Receiver<SocketAddr> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let address = line
+                .split_once(LISTENING)
+                .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+            if let Ok(mut log) = log.lock() {
+                log.push_str(&line);
+                log.push('\n');
+            }
+            address.map(|address| sender.send(address));
+        }
+    });
+    receiver
+}
