@@ -52,14 +52,9 @@ fn bless(scenario: &Scenario) -> Result<(), String> {
     let place = |step: &Step| format!("{}:{}", scenario.path.display(), step.line);
     let show = |step: &Step| {
         let answer = in_process(scenario, step)?;
-        step.show(answer.as_deref())
-            .map_err(|error| format!("{}: {error}", place(step)))
+        step.show(answer.as_deref()).map_err(|error| format!("{}: {error}", place(step)))
     };
-    let answers: Vec<_> = scenario
-        .steps
-        .iter()
-        .map(show)
-        .collect::<Result<_, String>>()?;
+    let answers: Vec<_> = scenario.steps.iter().map(show).collect::<Result<_, String>>()?;
     scenario.bless(&answers).map_err(|error| error.to_string())
 }
 
@@ -86,15 +81,10 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
         Transport::Udp => respond::Transport::Udp,
         Transport::Tcp => respond::Transport::Tcp,
     };
-    let from = Peer {
-        transport,
-        source: ([192, 0, 2, 1], 5353).into(),
-    };
+    let from = Peer { transport, source: ([192, 0, 2, 1], 5353).into() };
     let mut out = BEFORE.to_vec();
     let outcome = respond::respond(&step.query.wire, from, &mut state, &mut out);
-    let answer = out
-        .strip_prefix(BEFORE)
-        .ok_or("what stood in the buffer is gone")?;
+    let answer = out.strip_prefix(BEFORE).ok_or("what stood in the buffer is gone")?;
     match outcome {
         Outcome::Send(_) => Ok(Some(answer.to_vec())),
         Outcome::Drop(_) if answer.is_empty() => Ok(None),
@@ -104,32 +94,20 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
 
 fn load_zones(scenario: &Scenario) -> Result<State, String> {
     let folder = written(scenario)?;
-    let mut state = State::new(Policy {
-        minimal_responses: scenario.minimal_responses,
-    });
+    let mut state = State::new(Policy { minimal_responses: scenario.minimal_responses });
     for zone in &scenario.zones {
         let loaded = load::load(&folder.path().join(&zone.file_name));
-        let apex = loaded
-            .apex
-            .ok_or(format!("{} is about no zone", zone.file_name))?;
-        let slot = loaded
-            .zone
-            .map_or(Slot::Broken, |zone| Slot::Live(zone.into()));
-        state.zones.apply(Change {
-            apex,
-            slot: Some(slot),
-        });
+        let apex = loaded.apex.ok_or(format!("{} is about no zone", zone.file_name))?;
+        let slot = loaded.zone.map_or(Slot::Broken, |zone| Slot::Live(zone.into()));
+        state.zones.apply(Change { apex, slot: Some(slot) });
     }
     Ok(state)
 }
 
 fn over_sockets(scenario: &Scenario) -> Result<(), Failed> {
     let folder = written(scenario)?;
-    let minimal: &[&str] = if scenario.minimal_responses {
-        &[]
-    } else {
-        &["--minimal-responses", "no"]
-    };
+    let minimal: &[&str] =
+        if scenario.minimal_responses { &[] } else { &["--minimal-responses", "no"] };
     let server = Server::start(folder.path(), minimal)?;
     let judge = |step: &Step| {
         let answer = server.ask(&step.query.wire, step.query.transport)?;
@@ -139,23 +117,15 @@ fn over_sockets(scenario: &Scenario) -> Result<(), Failed> {
         .steps
         .iter()
         .filter_map(|step| {
-            judge(step)
-                .err()
-                .map(|error| format!("{} {}: {error}", step.line, step.title))
+            judge(step).err().map(|error| format!("{} {}: {error}", step.line, step.title))
         })
         .collect();
     server.stop()?;
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults.join("\n").into())
-    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
 }
 
 fn written(scenario: &Scenario) -> Result<tempfile::TempDir, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    scenario
-        .write_zones(folder.path())
-        .map_err(|error| error.to_string())?;
+    scenario.write_zones(folder.path()).map_err(|error| error.to_string())?;
     Ok(folder)
 }

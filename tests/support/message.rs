@@ -55,15 +55,7 @@ impl Message {
         let authority = records(&mut reader, counts[2], &mut None)?;
         let additional = records(&mut reader, counts[3], &mut Some(&mut opt))?;
         match bytes.len() - reader.at {
-            0 => Ok(Message {
-                id,
-                flags,
-                question,
-                answer,
-                authority,
-                additional,
-                opt,
-            }),
+            0 => Ok(Message { id, flags, question, answer, authority, additional, opt }),
             left => Err(format!("{left} octets stand behind the last record")),
         }
     }
@@ -89,37 +81,20 @@ fn records(
         let length = usize::from(reader.u16()?);
         let end = reader.at + length;
         if end > reader.bytes.len() {
-            return Err(format!(
-                "the data of {owner} type {rtype} goes beyond the message"
-            ));
+            return Err(format!("the data of {owner} type {rtype} goes beyond the message"));
         }
         if rtype == OPT {
-            let place = opt
-                .as_mut()
-                .ok_or("an OPT record outside the additional section")?;
+            let place = opt.as_mut().ok_or("an OPT record outside the additional section")?;
             let options = reader.take(length)?;
-            if place
-                .replace(read_opt(&owner, class, ttl, options)?)
-                .is_some()
-            {
+            if place.replace(read_opt(&owner, class, ttl, options)?).is_some() {
                 return Err("two OPT records".to_string());
             }
             continue;
         }
-        let data = rdata::text(
-            rtype,
-            &mut Reader {
-                bytes: &reader.bytes[..end],
-                at: reader.at,
-            },
-        )?;
+        let data = rdata::text(rtype, &mut Reader { bytes: &reader.bytes[..end], at: reader.at })?;
         reader.at = end;
         let (class, rtype) = (rdata::class_name(class), rdata::type_name(rtype));
-        texts.push(
-            format!("{owner} {ttl} {class} {rtype} {data}")
-                .trim_end()
-                .to_string(),
-        );
+        texts.push(format!("{owner} {ttl} {class} {rtype} {data}").trim_end().to_string());
     }
     Ok(texts)
 }
@@ -130,17 +105,8 @@ fn read_opt(owner: &str, class: u16, ttl: u32, options: &[u8]) -> Result<Opt, St
     }
     let [rcode_high, version, high, low] = ttl.to_be_bytes();
     let flags = u16::from_be_bytes([high, low]);
-    let mut opt = Opt {
-        payload_size: class,
-        rcode_high,
-        version,
-        flags,
-        ..Opt::default()
-    };
-    let mut reader = Reader {
-        bytes: options,
-        at: 0,
-    };
+    let mut opt = Opt { payload_size: class, rcode_high, version, flags, ..Opt::default() };
+    let mut reader = Reader { bytes: options, at: 0 };
     while reader.at < options.len() {
         let (code, length) = (reader.u16()?, reader.u16()?);
         let value = reader.take(usize::from(length))?;
@@ -162,10 +128,8 @@ impl<'a> Reader<'a> {
     /// The next `length` octets.
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let taken = self.bytes.get(self.at..self.at + length);
-        let taken = taken.ok_or(format!(
-            "the message ends within a field at offset {}",
-            self.at
-        ))?;
+        let taken =
+            taken.ok_or(format!("the message ends within a field at offset {}", self.at))?;
         self.at += length;
         Ok(taken)
     }
@@ -231,10 +195,7 @@ impl<'a> Reader<'a> {
 
 /// A label as zone files write it (RFC 1035 §5.1, RFC 4343 §2.1).
 fn label_text(label: &[u8]) -> String {
-    label
-        .iter()
-        .map(|&octet| escaped(octet, b".\\\";()@$ "))
-        .collect()
+    label.iter().map(|&octet| escaped(octet, b".\\\";()@$ ")).collect()
 }
 
 /// An octet as text; `special` ones behind a backslash, unprintable ones as their number.

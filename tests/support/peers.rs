@@ -11,15 +11,10 @@ const FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(FOLDERS.map(PathBuf::from));
-    let found = folders
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
+    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
         let missing = format!("skipped: {program} is not installed");
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "{missing}"
-        );
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{missing}");
         // Past the test harness, which shows what is printed only if the test fails.
         let _ = writeln!(std::io::stderr(), "{missing}");
     }

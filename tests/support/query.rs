@@ -42,9 +42,8 @@ impl Query {
     /// `NAME TYPE [CLASS]` and any of +tcp +edns[=SIZE] +do +version=N +option=CODE:HEX +norec +tc
     /// +aa +ad +cd +z +opcode=N.
     pub fn parse(words: &str) -> Result<Query, String> {
-        let (plus, plain): (Vec<&str>, Vec<&str>) = words
-            .split_whitespace()
-            .partition(|word| word.starts_with('+'));
+        let (plus, plain): (Vec<&str>, Vec<&str>) =
+            words.split_whitespace().partition(|word| word.starts_with('+'));
         let flags = parse_flags(&plus)?;
         let (&[name, rtype], class) = plain.split_first_chunk().ok_or("NAME TYPE expected")?;
         let rtype = rdata::type_code(rtype).ok_or(format!("unknown type {rtype}"))?;
@@ -56,18 +55,8 @@ impl Query {
         wire.extend(rtype.to_be_bytes());
         wire.extend(class.to_be_bytes());
         push_opt(&mut wire, &flags);
-        let Flags {
-            transport,
-            edns,
-            dnssec_ok,
-            ..
-        } = flags;
-        Ok(Query {
-            wire,
-            transport,
-            edns,
-            dnssec_ok,
-        })
+        let Flags { transport, edns, dnssec_ok, .. } = flags;
+        Ok(Query { wire, transport, edns, dnssec_ok })
     }
 
     /// Bytes as they are, in hex, with text in quotes; `+tcp` may stand among them.
@@ -75,12 +64,7 @@ impl Query {
         let tcp = words.contains("+tcp");
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let wire = hex_and_text(&words.replace("+tcp", ""))?;
-        Ok(Query {
-            wire,
-            transport,
-            edns: None,
-            dnssec_ok: false,
-        })
+        Ok(Query { wire, transport, edns: None, dnssec_ok: false })
     }
 
     /// The question section, as far as there is a whole question.
@@ -117,11 +101,7 @@ impl Query {
 /// A header with one question.
 pub fn header(id: u16, flags: u16, with_opt: bool) -> Vec<u8> {
     let counts = [1, 0, 0, u16::from(with_opt)];
-    [id, flags]
-        .into_iter()
-        .chain(counts)
-        .flat_map(u16::to_be_bytes)
-        .collect()
+    [id, flags].into_iter().chain(counts).flat_map(u16::to_be_bytes).collect()
 }
 
 fn parse_flags(words: &[&str]) -> Result<Flags, String> {
@@ -227,9 +207,7 @@ fn hex_and_text(text: &str) -> Result<Vec<u8>, String> {
         let digits: Vec<char> = part.chars().filter(|char| !char.is_whitespace()).collect();
         for pair in digits.chunks(2) {
             let pair: String = pair.iter().collect();
-            let octet = u8::from_str_radix(&pair, 16)
-                .ok()
-                .filter(|_| pair.len() == 2);
+            let octet = u8::from_str_radix(&pair, 16).ok().filter(|_| pair.len() == 2);
             bytes.push(octet.ok_or(format!("`{pair}` is not an octet in hex"))?);
         }
     }

@@ -49,10 +49,7 @@ pub fn class_code(text: &str) -> Option<u16> {
 }
 
 fn name_of(table: &[(&str, u16)], code: u16) -> Option<String> {
-    table
-        .iter()
-        .find(|row| row.1 == code)
-        .map(|row| row.0.to_string())
+    table.iter().find(|row| row.1 == code).map(|row| row.0.to_string())
 }
 
 fn code_of(table: &[(&str, u16)], text: &str) -> Option<u16> {
@@ -84,11 +81,7 @@ pub fn text(rtype: u16, reader: &mut Reader<'_>) -> Result<String, String> {
             let (tag, algorithm, digest) = (reader.u16()?, reader.u8()?, reader.u8()?);
             format!("{tag} {algorithm} {digest} {}", hex(reader.rest()))
         }
-        _ => format!(
-            "\\# {} {}",
-            reader.bytes.len() - reader.at,
-            hex(reader.rest())
-        ),
+        _ => format!("\\# {} {}", reader.bytes.len() - reader.at, hex(reader.rest())),
     };
     match reader.bytes.len() - reader.at {
         0 => Ok(text),
@@ -97,10 +90,7 @@ pub fn text(rtype: u16, reader: &mut Reader<'_>) -> Result<String, String> {
 }
 
 fn array<const LEN: usize>(reader: &mut Reader<'_>) -> Result<[u8; LEN], String> {
-    reader
-        .take(LEN)?
-        .try_into()
-        .map_err(|_| "an address that is too short".to_string())
+    reader.take(LEN)?.try_into().map_err(|_| "an address that is too short".to_string())
 }
 
 fn soa(reader: &mut Reader<'_>) -> Result<String, String> {
@@ -121,10 +111,7 @@ fn strings(reader: &mut Reader<'_>) -> Result<Vec<String>, String> {
 }
 
 fn quoted(octets: &[u8]) -> String {
-    let text: String = octets
-        .iter()
-        .map(|&octet| escaped(octet, b"\\\""))
-        .collect();
+    let text: String = octets.iter().map(|&octet| escaped(octet, b"\\\"")).collect();
     format!("\"{text}\"")
 }
 

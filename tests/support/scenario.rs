@@ -150,20 +150,12 @@ fn parse_block(scenario: &mut Scenario, lines: &[&str], at: usize) -> Result<(),
 fn parse_zone(words: &str, lines: &[&str]) -> Result<ZoneFile, String> {
     let (apex, named) = words.split_once(" named ").unwrap_or((words, ""));
     let plain = format!("{}.zone", apex.trim_end_matches('.'));
-    let file_name = if named.is_empty() {
-        plain
-    } else {
-        named.to_string()
-    };
-    let indent = lines
-        .first()
-        .map_or(0, |line| line.len() - line.trim_start().len());
+    let file_name = if named.is_empty() { plain } else { named.to_string() };
+    let indent = lines.first().map_or(0, |line| line.len() - line.trim_start().len());
     let mut text = String::new();
     for line in lines {
         if !line.chars().take(indent).all(|char| char == ' ') {
-            return Err(format!(
-                "`{line}` is indented less than the zone's first line"
-            ));
+            return Err(format!("`{line}` is indented less than the zone's first line"));
         }
         let _ = writeln!(text, "{}", line.get(indent..).unwrap_or(""));
     }
@@ -188,11 +180,7 @@ fn push_step(
         size_max: None,
         lines: (at + 1, at + last + 1),
     };
-    for line in lines[1..]
-        .iter()
-        .map(|line| line.trim())
-        .filter(|line| !line.starts_with('#'))
-    {
+    for line in lines[1..].iter().map(|line| line.trim()).filter(|line| !line.starts_with('#')) {
         if let Some(size) = line.strip_prefix("size <= ") {
             step.size_max = Some(size.parse().map_err(|_| "size <= NUMBER expected")?);
         } else if !line.is_empty() {
@@ -265,11 +253,7 @@ impl Step {
         let message = Message::decode(bytes)?;
         self.check_header(&message)?;
         if bytes.len() > self.query.size_max() {
-            return Err(format!(
-                "{} octets, {} allowed",
-                bytes.len(),
-                self.query.size_max()
-            ));
+            return Err(format!("{} octets, {} allowed", bytes.len(), self.query.size_max()));
         }
         let mut lines = vec![head(&message)];
         lines.extend(self.show_question(&message)?);
@@ -333,10 +317,7 @@ impl Step {
 
     fn comparable(&self, lines: &[String]) -> Vec<String> {
         let fold = self.query.has_capitals();
-        lines
-            .iter()
-            .map(|line| if fold { caseless(line) } else { line.clone() })
-            .collect()
+        lines.iter().map(|line| if fold { caseless(line) } else { line.clone() }).collect()
     }
 
     /// Whether the step is carried over TCP.
@@ -353,19 +334,9 @@ fn head(message: &Message) -> String {
         None if message.rcode() == BADVERS => "BADVERS".to_string(),
         None => format!("RCODE{rcode}"),
     };
-    let flags = [
-        (0x0400, " aa"),
-        (0x0200, " tc"),
-        (0x0080, " ra"),
-        (0x0020, " ad"),
-        (0x0010, " cd"),
-    ];
-    head.extend(
-        flags
-            .iter()
-            .filter(|(bit, _)| message.flags & bit != 0)
-            .map(|(_, name)| *name),
-    );
+    let flags =
+        [(0x0400, " aa"), (0x0200, " tc"), (0x0080, " ra"), (0x0020, " ad"), (0x0010, " cd")];
+    head.extend(flags.iter().filter(|(bit, _)| message.flags & bit != 0).map(|(_, name)| *name));
     head
 }
 
@@ -377,18 +348,10 @@ fn caseless(line: &str) -> String {
     };
     let owner = owner.to_ascii_lowercase();
     let folded = data.to_ascii_lowercase();
-    let data = if CASELESS.contains(&rtype) {
-        folded.as_str()
-    } else {
-        data
-    };
+    let data = if CASELESS.contains(&rtype) { folded.as_str() } else { data };
     [section, &owner, ttl, class, rtype, data].join(" ")
 }
 
 fn indented(lines: &[String]) -> String {
-    lines
-        .iter()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }

@@ -4,7 +4,7 @@
 //! SIGTERM. Every wait has a deadline; none is there for luck.
 
 use super::query::{Transport, header};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -27,48 +27,32 @@ impl Server {
     /// Starts `serve FOLDER` with more arguments and waits until it listens.
     pub fn start(folder: &Path, arguments: &[&str]) -> Result<Server, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zonesmith"));
-        command
-            .arg("serve")
-            .arg(folder)
-            .args(["--listen", "127.0.0.1:0"])
-            .args(arguments);
+        command.arg("serve").arg(folder).args(["--listen", "127.0.0.1:0"]).args(arguments);
         command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("it does not start: {error}"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("it does not start: {error}"))?;
         let stderr = child.stderr.take().ok_or("no standard error")?;
         let log = Arc::new(Mutex::new(String::new()));
         let lines = follow(stderr, Arc::clone(&log));
         let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server {
-            child,
-            address: unbound,
-            log,
-        };
-        server.address = lines
-            .recv_timeout(DEADLINE)
-            .map_err(|_| server.complaint("it does not listen"))?;
+        let mut server = Server { child, address: unbound, log };
+        server.address =
+            lines.recv_timeout(DEADLINE).map_err(|_| server.complaint("it does not listen"))?;
         Ok(server)
     }
 
     /// Asks one question and gives back the answer, or `None` if the server stays silent: then it
-    /// has answered a second question, sent behind the first, and nothing before it.
+    /// has answered a second question, sent behind the first, and nothing before it; or it has ended
+    /// the connection.
     pub fn ask(&self, query: &[u8], transport: Transport) -> Result<Option<Vec<u8>>, String> {
-        let first = u16::from_be_bytes([
-            query.first().copied().unwrap_or(0),
-            query.get(1).copied().unwrap_or(0),
-        ]);
-        let sentinel = sentinel(!first);
+        let id = query.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
+        let sentinel = sentinel(!id);
         let answer = match transport {
-            Transport::Udp => self.over_udp(query, &sentinel),
+            Transport::Udp => self.over_udp(query, &sentinel).map(Some),
             Transport::Tcp => self.over_tcp(query, &sentinel),
         };
         let answer = answer.map_err(|error| self.complaint(&format!("no answer: {error}")))?;
-        Ok(Some(answer).filter(|answer| answer[..2] != sentinel[..2]))
+        Ok(answer.filter(|answer| answer[..2] != sentinel[..2]))
     }
 
     fn over_udp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -83,15 +67,18 @@ impl Server {
         Ok(answer)
     }
 
-    fn over_tcp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Vec<u8>> {
+    fn over_tcp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
         let mut stream = TcpStream::connect_timeout(&self.address, DEADLINE)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.write_all(&[framed(query), framed(sentinel)].concat())?;
         let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
+        match stream.read_exact(&mut length) {
+            Err(error) if ended(&error) => return Ok(None),
+            result => result?,
+        }
         let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
         stream.read_exact(&mut answer)?;
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     /// Sends SIGTERM and waits for the end. The error holds what the server logged.
@@ -107,11 +94,7 @@ impl Server {
     pub fn signal(&self, name: &str) -> Result<(), String> {
         let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &kill]).status();
-        status
-            .map_err(|error| format!("no shell: {error}"))?
-            .success()
-            .then_some(())
-            .ok_or(kill)
+        status.map_err(|error| format!("no shell: {error}"))?.success().then_some(()).ok_or(kill)
     }
 
     fn wait(&mut self) -> Result<ExitStatus, String> {
@@ -128,10 +111,7 @@ impl Server {
 
     /// What it wrote to standard error so far.
     pub fn log(&self) -> String {
-        self.log
-            .lock()
-            .expect("no test panics while it holds the log")
-            .clone()
+        self.log.lock().expect("no test panics while it holds the log").clone()
     }
 
     fn complaint(&self, what: &str) -> String {
@@ -162,6 +142,11 @@ pub fn wait_until(mut met: impl FnMut() -> bool) -> bool {
 pub fn framed(message: &[u8]) -> Vec<u8> {
     let length = u16::try_from(message.len()).expect("a test's message fits TCP");
     [&length.to_be_bytes()[..], message].concat()
+}
+
+/// Whether the other side has closed the connection; a reset, if it did so with our bytes unread.
+fn ended(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
 }
 
 /// A question that every server answers, if only by refusing: `. NS`.
