@@ -1,0 +1,40 @@
+//! The unit file: does systemd's own checker take it, and does it say what the program does?
+
+#![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use support::peers;
+
+const UNIT: &str = include_str!("../systemd/zonesmith.service");
+/// Where a package puts the program. The checker demands that it be there.
+const INSTALLED: &str = "/usr/bin/zonesmith";
+
+#[test]
+fn systemd_finds_nothing_to_complain_of() {
+    let Some(systemd_analyze) = peers::find("systemd-analyze") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let unit = folder.path().join("zonesmith.service");
+    std::fs::write(&unit, UNIT.replace(INSTALLED, env!("CARGO_BIN_EXE_zonesmith"))).unwrap();
+    let output = Command::new(systemd_analyze).arg("verify").arg(&unit).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn its_command_is_one_that_we_know() {
+    let command = UNIT.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let mut words = command.split(' ');
+    assert_eq!(words.next(), Some(INSTALLED));
+    let folder = tempfile::tempdir().unwrap();
+    let words = words.map(|word| match Path::new(word).is_absolute() {
+        true => folder.path().to_str().unwrap(),
+        false => word,
+    });
+    // The folder is empty, so the program ends; had it not understood us, it would show its usage.
+    let output = Command::new(env!("CARGO_BIN_EXE_zonesmith")).args(words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && !said.contains("Usage"), "{said}");
+}
