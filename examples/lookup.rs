@@ -60,7 +60,7 @@ fn run() -> Result<(), String> {
     Ok(())
 }
 
-//----------- Building the query ---------------------------------------------------------------------
+//----------- Building the query -----------------------------------------------------------------
 
 /// The twelve bytes of header and one question.
 fn build_query(name: &str, rtype: u16) -> Result<Vec<u8>, String> {
@@ -107,7 +107,7 @@ fn type_name(number: u16) -> String {
     known.map_or(format!("TYPE{number}"), |(mnemonic, _)| (*mnemonic).to_string())
 }
 
-//----------- Over the network -----------------------------------------------------------------------
+//----------- Over the network -------------------------------------------------------------------
 
 /// Sends one datagram and waits for one. `connect` sends nothing: it only has the kernel throw away
 /// datagrams that come from anywhere else.
@@ -126,7 +126,7 @@ fn exchange(server: &str, query: &[u8]) -> Result<Vec<u8>, String> {
     talk().map_err(|error| format!("no response from {server} ({error}); is a server there?"))
 }
 
-//----------- The annotated dump ---------------------------------------------------------------------
+//----------- The annotated dump -----------------------------------------------------------------
 
 /// One line per field: offset, bytes, meaning. Whatever the message holds, this comes to an end: a
 /// field that does not fit is the last line.

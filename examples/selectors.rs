@@ -2,25 +2,26 @@
 //! UDP and TCP on one thread, and waits in one place only.
 //!
 //! ```text
-//! cargo run --example selectors                     # takes a free port on 127.0.0.1 and says which
-//! cargo run --example selectors -- 127.0.0.1:7777   # then: nc 127.0.0.1 7777, and nc -u 127.0.0.1 7777
+//! cargo run --example selectors                     # takes a free port on 127.0.0.1, says which
+//! cargo run --example selectors -- 127.0.0.1:7777   # then: nc 127.0.0.1 7777, or with -u
 //! ```
 //!
 //! | Python | here |
 //! |---|---|
 //! | `sel = selectors.DefaultSelector()` | `let mut poll = Poll::new()?` |
-//! | `sel.register(sock, EVENT_READ, data)` | `poll.registry().register(&mut socket, token, Interest::READABLE)?` |
-//! | `EVENT_READ \| EVENT_WRITE` | `Interest::READABLE \| Interest::WRITABLE` |
+//! | (the same) | `let registry = poll.registry()` |
+//! | `sel.register(sock, EVENT_READ, data)` | `registry.register(&mut sock, token, READABLE)?` |
+//! | `EVENT_READ`, `EVENT_WRITE` | `Interest::READABLE`, `Interest::WRITABLE` |
 //! | `key.data`, any object | `Token`, a number; what belongs to it is kept in a map of our own |
-//! | `sel.unregister(sock)` | `poll.registry().deregister(&mut socket)?` |
+//! | `sel.unregister(sock)` | `registry.deregister(&mut sock)?` |
 //! | `sel.select(timeout)` | `poll.poll(&mut events, timeout)?` |
 //! | `for key, mask in events:` | `for event in &events` |
 //! | `mask & EVENT_READ` | `event.is_readable()` |
 //! | `sock.setblocking(False)` | every mio socket is born so |
 //! | `except BlockingIOError:` | `Err(error) if error.kind() == ErrorKind::WouldBlock` |
 //!
-//! **The one great difference.** Python's selectors are *level-triggered*: `select` names a socket as
-//! long as there is something to read. mio is *edge-triggered*: it names the socket once, when
+//! **The one great difference.** Python's selectors are *level-triggered*: `select` names a socket
+//! as long as there is something to read. mio is *edge-triggered*: it names the socket once, when
 //! something has arrived. Whoever then reads only a part is not told again. So every handler below
 //! goes on until the kernel says `WouldBlock`.
 //!
@@ -83,7 +84,7 @@ impl Echo {
     fn bind(address: SocketAddr) -> io::Result<Echo> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
-        let mut udp = UdpSocket::bind(listener.local_addr()?)?; // the same port, if it was chosen for us
+        let mut udp = UdpSocket::bind(listener.local_addr()?)?; // the same port, if ours was 0
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         poll.registry().register(&mut udp, UDP, Interest::READABLE)?;
         Ok(Echo { poll, udp, listener, connections: HashMap::new(), next_token: LISTENER.0 + 1 })
@@ -163,8 +164,8 @@ impl Echo {
 }
 
 impl Connection {
-    /// Writes what is pending, reads what is there, in turn, until the kernel would make us wait for
-    /// one of the two. Either way an event will come when it is time to go on.
+    /// Writes what is pending, reads what is there, in turn, until the kernel would make us wait
+    /// for one of the two. Either way an event will come when it is time to go on.
     fn echo(&mut self) -> io::Result<State> {
         let mut buffer = [0; 4096];
         loop {

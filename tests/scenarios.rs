@@ -52,7 +52,9 @@ fn bless(scenario: &Scenario) -> Result<(), String> {
     let place = |step: &Step| format!("{}:{}", scenario.path.display(), step.line);
     let show = |step: &Step| {
         let answer = in_process(scenario, step)?;
-        step.show(answer.as_deref()).map_err(|error| format!("{}: {error}", place(step)))
+        let shown = step.show(answer.as_deref());
+        let shown = shown.map_err(|error| format!("{}: {error}", place(step)))?;
+        Ok(step.judge(answer.as_deref()).is_err().then_some(shown))
     };
     let answers: Vec<_> = scenario.steps.iter().map(show).collect::<Result<_, String>>()?;
     scenario.bless(&answers).map_err(|error| error.to_string())

@@ -1,5 +1,5 @@
-//! House rules that no compiler knows, read off the sources: who may use whom, what the core must not
-//! touch, how long things may be. Each fault says where it is and what to do about it.
+//! House rules that no compiler knows, read off the sources: who may use whom, what the core must
+//! not touch, how long things may be. Each fault says where it is and what to do about it.
 
 #![allow(clippy::unwrap_used, reason = "a source that cannot be read is a failed test")]
 
@@ -347,10 +347,20 @@ fn quoted_len(text: &str, quote: char) -> usize {
 
 #[test]
 fn the_reader_of_sources_reads() {
-    let text = "/* { */ fn a() {\n let b = \"}\"; // }\n let c = '}'; let d: &'static str = r#\"}\"#;\n}\nfn e();";
-    assert_eq!(functions(&code_only(text)), [(1, 4)]);
+    let text = [
+        "/* { */ fn a() {",
+        " let b = \"}\"; // }",
+        " let c = '}'; let d: &'static str = r#\"}\"#;",
+        "}",
+        "fn e();",
+    ];
+    assert_eq!(functions(&code_only(&text.join("\n"))), [(1, 4)]);
     let uses = "use crate::{name::{Name, NameBuf}, rr};\nuse crate::wire::bits;";
     let found: Vec<String> = crate_paths(uses).into_iter().map(|(_, module)| module).collect();
     assert_eq!(found, ["name", "rr", "wire"]);
+    let map = "//! # Arrows\n//! `a → –`, `b → a`,\n//! `c →` all.\n//! # Words `d → a`";
+    let rows: Vec<String> =
+        arrows(map).iter().map(|(from, to)| format!("{from}: {to:?}")).collect();
+    assert_eq!(rows, [r#"a: ["–"]"#, r#"b: ["a"]"#, r#"c: ["a", "b", "c"]"#]);
     assert_eq!(find_words("catalog::x; log::y", &["log"], str::to_string).len(), 1);
 }

@@ -1,5 +1,5 @@
-//! zones/ is what a newcomer serves first: do other servers' checkers and our own find it clean, and
-//! do the lecture's commands print what the lecture prints?
+//! zones/ is what a newcomer serves first: do other servers' checkers and our own find it clean,
+//! and do the lecture's commands print what the lecture prints?
 
 #![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
 

@@ -1,4 +1,4 @@
-//! Record data as text: the types that zones/ and the scenarios use; all others as RFC 3597 §5 has it.
+//! Record data as text: the types that zones/ and the scenarios use; all others as in RFC 3597 §5.
 
 use super::message::{Reader, escaped};
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -42,8 +42,8 @@ impl Server {
     }
 
     /// Asks one question and gives back the answer, or `None` if the server stays silent: then it
-    /// has answered a second question, sent behind the first, and nothing before it; or it has ended
-    /// the connection.
+    /// has answered a second question, sent behind the first, and nothing before it; or it has
+    /// ended the connection.
     pub fn ask(&self, query: &[u8], transport: Transport) -> Result<Option<Vec<u8>>, String> {
         let id = query.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
         let sentinel = sentinel(!id);
