@@ -100,8 +100,8 @@ pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>)
     let request = match Reading::of(message) {
         Reading::Query(request) => request,
         Reading::Ignore(silence) => return Outcome::Drop(silence),
-        Reading::Reject(header, fault) => {
-            response::header_alone(header, fault.rcode(), out);
+        Reading::Reject(header, fault, edns) => {
+            response::header_alone(header, edns, fault.rcode(), out);
             return Outcome::Send(Reason::Fault(fault));
         }
     };
@@ -151,12 +151,13 @@ fn decide<'z>(request: &Request<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> V
     if !matches!(question.class, Class::IN | Class::ANY) {
         return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::OtherClass);
     }
-    let Some((slot, labels)) = find_zone(question, hashes, zones) else {
+    let nearest = find_zone(question, hashes, zones);
+    if matches!(question.rtype, table::AXFR | table::IXFR) {
+        return refuse_transfer(nearest.is_some_and(|(_, labels)| labels == hashes.labels()));
+    }
+    let Some((slot, _)) = nearest else {
         return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::NotServed);
     };
-    if matches!(question.rtype, table::AXFR | table::IXFR) {
-        return refuse_transfer(labels == hashes.labels());
-    }
     match slot.zone() {
         Some(zone) => Verdict::Answer(slot, zone),
         None => Verdict::Refuse(Rcode::SERVFAIL, Some(Ede::INVALID_DATA), Reason::Broken),
@@ -319,7 +320,7 @@ impl fmt::Display for Reason {
             Reason::Fault(Fault::QuestionCount) => "a query has exactly one question",
             Reason::Fault(Fault::Question) => "the question is broken",
             Reason::Fault(Fault::Records) => "the records behind the question are broken",
-            Reason::Fault(Fault::Opt) => "a query has at most one OPT record, owned by the root",
+            Reason::Fault(Fault::Opt) => "the OPT record is broken, or not the only one",
         })
     }
 }

@@ -55,8 +55,8 @@ pub fn of_targets<'z>(
 ) {
     let mut given: [Option<Rrset<'z>>; KINDNESSES_MAX] = [None; KINDNESSES_MAX];
     let mut count = 0;
-    for node in sets.flat_map(Rrset::targets).filter_map(|target| held(target, zones)) {
-        for addresses in addresses(node) {
+    for target in sets.flat_map(Rrset::targets) {
+        for addresses in held(target, zones).into_iter().flat_map(addresses) {
             let mut answered = reply.answer.iter().filter_map(super::Item::as_rrset);
             let known = given[..count].iter().flatten().any(|other| other.is(addresses))
                 || answered.any(|other| other.is(addresses));
@@ -68,17 +68,17 @@ pub fn of_targets<'z>(
             };
             *place = Some(addresses);
             count += 1;
-            take(node.name(), addresses);
+            take(target, addresses);
         }
     }
 }
 
-/// The node of a name that a zone here has authority over.
+/// The node that answers for a name, where a zone here has authority over it.
 fn held<'z>(name: Name<'z>, zones: &'z ZoneSet) -> Option<Node<'z>> {
     let hashes = Suffixes::of(name);
     let (slot, _) = zones.find(name, &hashes, hashes.labels())?;
     match slot.zone()?.locate(name, &hashes).position {
-        Position::Exact(node) => Some(node),
+        Position::Exact(node) | Position::Wildcard(node) => Some(node),
         _ => None,
     }
 }

@@ -1,15 +1,17 @@
 //! Which names stand where in the message being written (RFC 1035 §4.1.4).
 //!
 //! A fixed table of offsets, found by the hash of the name that starts there: no allocation, and
-//! one look per label however many names the message holds, so no zone and no question can make
-//! compression slow. Two names that want one slot cost a few octets, never a wrong pointer: each
-//! candidate is compared, octet for octet. Only the question may differ in case, since its case is
+//! a few looks per label however many names the message holds, so no zone and no question can make
+//! compression slow. Where the table is full an answer becomes a few octets longer; a pointer is
+//! never wrong: each candidate is compared, octet for octet. Only the question may differ in case, since its case is
 //! the asker's choice and carries no meaning (RFC 4343 §4.1).
 
 use crate::name::{Name, hash::Suffixes};
 
-/// The number of slots; the names of an answer that fills 1,232 octets take a third of them.
-const SLOTS: usize = 128;
+/// The number of slots: more than twice the labels that the names of a 1,232 octet answer can bring.
+const SLOTS: usize = 256;
+/// How many slots a name may stand in: its own and those behind it.
+const PROBES: usize = 8;
 /// The last offset that a pointer can hold, and one.
 const POINTER_END: usize = 0x4000;
 
@@ -43,9 +45,8 @@ impl Compressor {
     pub fn plan(&mut self, message: &[u8], name: Name<'_>) -> Plan {
         let hashes = Suffixes::of(name);
         let known = (1..=hashes.labels()).rev().find_map(|labels| {
-            let offset = self.slots[slot(hashes.hash(labels))];
             let suffix = &name.as_wire()[hashes.offset(labels)..];
-            self.stands_at(message, usize::from(offset), suffix).then_some((labels, offset))
+            self.find(message, hashes.hash(labels), suffix).map(|offset| (labels, offset))
         });
         let (shared, pointer) = known.map_or((0, None), |(labels, at)| (labels, Some(at)));
         for labels in shared + 1..=hashes.labels() {
@@ -58,12 +59,27 @@ impl Compressor {
         Plan { literal, pointer }
     }
 
-    /// The first name to want a slot keeps it.
+    /// Remembers a name that is written out at the end of `message`: others may point at it.
+    pub fn note(&mut self, message: &[u8], name: Name<'_>) {
+        let hashes = Suffixes::of(name);
+        for labels in 1..=hashes.labels() {
+            self.remember(hashes.hash(labels), message.len() + hashes.offset(labels));
+        }
+    }
+
+    /// Where a name of that hash stands in `message`.
+    fn find(&self, message: &[u8], hash: u64, name: &[u8]) -> Option<u16> {
+        let candidates = slots(hash).map(|slot| self.slots[slot]).take_while(|&offset| offset != 0);
+        candidates.into_iter().find(|&offset| self.stands_at(message, usize::from(offset), name))
+    }
+
+    /// Takes the first free slot, if there is one and a pointer can reach that far.
     fn remember(&mut self, hash: u64, offset: usize) {
-        let slot = &mut self.slots[slot(hash)];
-        match u16::try_from(offset) {
-            Ok(offset) if *slot == 0 && usize::from(offset) < POINTER_END => *slot = offset,
-            _ => {}
+        let Some(offset) = u16::try_from(offset).ok().filter(|_| offset < POINTER_END) else {
+            return;
+        };
+        if let Some(free) = slots(hash).find(|&slot| self.slots[slot] == 0) {
+            self.slots[free] = offset;
         }
     }
 
@@ -103,6 +119,8 @@ impl Compressor {
     }
 }
 
-fn slot(hash: u64) -> usize {
-    usize::try_from(hash >> 57).expect("seven bits")
+/// The slots that a name of that hash may stand in.
+fn slots(hash: u64) -> impl Iterator<Item = usize> {
+    let [first, ..] = hash.to_be_bytes();
+    (0..PROBES).map(move |probe| (usize::from(first) + probe) % SLOTS)
 }

@@ -16,8 +16,8 @@ use std::fmt;
 pub enum Reading<'m> {
     /// A query to answer.
     Query(Request<'m>),
-    /// A message that gets an error at once.
-    Reject(Header, Fault),
+    /// A message that gets an error at once, with OPT if its own was there to be read.
+    Reject(Header, Fault, Option<Edns>),
     /// A message that gets no answer.
     Ignore(Silence),
 }
@@ -52,9 +52,9 @@ pub enum Fault {
     QuestionCount,
     /// The question ends early, or its name is compressed or too long.
     Question,
-    /// A record behind the question is broken, or octets follow the last one.
+    /// A record behind the question is broken.
     Records,
-    /// More than one OPT, or one whose owner is not the root (RFC 6891 §6.1.1).
+    /// More than one OPT, one whose owner is not the root (RFC 6891 §6.1.1), or broken options.
     Opt,
 }
 
@@ -121,20 +121,27 @@ impl<'m> Reading<'m> {
         if header.bits & bits::QR != 0 {
             return Reading::Ignore(Silence::Response);
         }
-        if header.bits & bits::OPCODE != 0 {
-            return Reading::Reject(header, Fault::Opcode);
-        }
-        if word(4) != 1 {
-            return Reading::Reject(header, Fault::QuestionCount);
-        }
-        let Some((question, rest)) = Question::split_from(body) else {
-            return Reading::Reject(header, Fault::Question);
+        let (plain, additional) = (usize::from(word(6)) + usize::from(word(8)), word(10).into());
+        let (question, rest) = match (word(4), Question::split_from(body)) {
+            (1, Some(found)) => found,
+            // messages of other opcodes have the same form, and some have no question
+            _ if header.opcode() != 0 => return Reading::Reject(header, Fault::Opcode, None),
+            (1, None) => return Reading::Reject(header, Fault::Question, None),
+            _ => return Reading::Reject(header, Fault::QuestionCount, None),
         };
-        let plain = usize::from(word(6)) + usize::from(word(8));
-        match edns(rest, plain, usize::from(word(10))) {
+        match edns(rest, plain, additional) {
+            edns if header.opcode() != 0 => {
+                Reading::Reject(header, Fault::Opcode, edns.ok().flatten())
+            }
             Ok(edns) => Reading::Query(Request { header, question, edns }),
-            Err(fault) => Reading::Reject(header, fault),
+            Err(fault) => Reading::Reject(header, fault, None),
         }
+    }
+}
+
+impl Header {
+    fn opcode(self) -> u16 {
+        self.bits & bits::OPCODE
     }
 }
 
@@ -155,51 +162,61 @@ impl<'m> Question<'m> {
 }
 
 /// Walks the records behind the question: `plain` of the answer and authority sections, then
-/// `additional` ones, of which one may be OPT.
+/// `additional` ones, of which one may be OPT. What follows the last one is nobody's: NSD and BIND
+/// step over it, too.
 fn edns(bytes: &[u8], plain: usize, additional: usize) -> Result<Option<Edns>, Fault> {
     let mut rest = bytes;
     let mut found = None;
     for number in 0..plain + additional {
-        let (record, tail) = RecordHead::split_from(rest).ok_or(Fault::Records)?;
+        let (record, tail) = Record::split_from(rest).ok_or(Fault::Records)?;
         rest = tail;
         if record.rtype == table::OPT {
             if found.is_some() || number < plain || !record.owned_by_root {
                 return Err(Fault::Opt);
             }
-            found = Some(record.edns());
+            found = Some(record.edns().ok_or(Fault::Opt)?);
         }
     }
-    if rest.is_empty() { Ok(found) } else { Err(Fault::Records) }
+    Ok(found)
 }
 
-/// A record's fixed part; its data are stepped over.
-struct RecordHead {
+/// A record of the query.
+struct Record<'m> {
     owned_by_root: bool,
     rtype: Rtype,
     class: u16,
     ttl: [u8; 4],
+    rdata: &'m [u8],
 }
 
-impl RecordHead {
-    fn split_from(bytes: &[u8]) -> Option<(RecordHead, &[u8])> {
+impl<'m> Record<'m> {
+    fn split_from(bytes: &'m [u8]) -> Option<(Record<'m>, &'m [u8])> {
         let owner_len = owner_len(bytes)?;
         let (fixed, rest) = bytes[owner_len..].split_first_chunk::<10>()?;
         let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
-        let record = RecordHead {
+        let (rdata, rest) = rest.split_at_checked(usize::from(word(8)))?;
+        let record = Record {
             owned_by_root: bytes[0] == 0,
             rtype: Rtype(word(0)),
             class: word(2),
             ttl: [fixed[4], fixed[5], fixed[6], fixed[7]],
+            rdata,
         };
-        Some((record, rest.get(usize::from(word(8))..)?))
+        Some((record, rest))
     }
 
-    fn edns(&self) -> Edns {
-        Edns {
+    /// What OPT says; `None` if its options are not whole. None of them is looked at.
+    fn edns(&self) -> Option<Edns> {
+        let mut options = self.rdata;
+        while !options.is_empty() {
+            let ([_, _, len_high, len_low], rest) = options.split_first_chunk()?;
+            options = rest.get(usize::from(u16::from_be_bytes([*len_high, *len_low]))..)?;
+        }
+        Some(Edns {
             udp_len: self.class.max(UDP_LEN_PLAIN), // RFC 6891 §6.2.3: less than 512 counts as 512
             version: self.ttl[1],
             dnssec_ok: self.ttl[2] & 0x80 != 0,
-        }
+        })
     }
 }
 
@@ -246,7 +263,10 @@ mod tests {
         let Reading::Query(request) = Reading::of(&message) else { panic!("a query") };
         let expected = Edns { udp_len: 512, version: 0, dnssec_ok: true };
         assert_eq!(request.edns, Some(expected));
-        assert!(matches!(Reading::of(&with_opt(&[opt, opt])), Reading::Reject(_, Fault::Opt)));
+        assert!(matches!(
+            Reading::of(&with_opt(&[opt, opt])),
+            Reading::Reject(_, Fault::Opt, None)
+        ));
     }
 
     #[test]

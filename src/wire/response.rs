@@ -5,7 +5,7 @@
 
 use super::codes::{Ede, Rcode};
 use super::compress::Compressor;
-use super::request::{Header, Request};
+use super::request::{Edns, Header, Request};
 use super::{HEADER_LEN, UDP_LEN_MAX, bits};
 use crate::name::{NAME_LEN_MAX, Name, Suffixes};
 use crate::rr::rdata::{self, Part};
@@ -58,8 +58,8 @@ pub struct Response<'o> {
     bits: u16,
     rcode: Rcode,
     ede: Option<Ede>,
-    /// Whether the query had an OPT record, and its DO bit.
-    edns: Option<bool>,
+    /// The query's OPT record.
+    edns: Option<Edns>,
     names: Compressor,
 }
 
@@ -79,7 +79,7 @@ impl<'o> Response<'o> {
         out.extend_from_slice(&question.rtype.0.to_be_bytes());
         out.extend_from_slice(&question.class.0.to_be_bytes());
         out[base..base + 2].copy_from_slice(&request.header.id);
-        let opt_len = if request.edns.is_some() { OPT_LEN + EDE_LEN } else { 0 };
+        let opt_len = if request.edns.is_some() { OPT_LEN } else { 0 };
         Response {
             base,
             len_max: usize::from(len_max) - opt_len,
@@ -87,17 +87,20 @@ impl<'o> Response<'o> {
             bits: bits::QR | request.header.bits & bits::RD,
             rcode: Rcode::NOERROR,
             ede: None,
-            edns: request.edns.map(|edns| edns.dnssec_ok),
+            edns: request.edns,
             names: Compressor::new(hashes, out.len() - base),
             out,
         }
     }
 
-    /// Sets the response code, and the reason in more detail. An EDE is sent to those alone whose
-    /// query had an OPT record (RFC 8914 §3).
+    /// Sets the response code, and the reason in more detail, before any record is written. An EDE
+    /// is sent to those alone whose query had an OPT record (RFC 8914 §3).
     pub fn status(&mut self, rcode: Rcode, ede: Option<Ede>) {
         self.rcode = rcode;
-        self.ede = ede;
+        self.ede = ede.filter(|_| self.edns.is_some());
+        if self.ede.is_some() {
+            self.len_max -= EDE_LEN;
+        }
     }
 
     /// Sets AA.
@@ -140,8 +143,9 @@ impl<'o> Response<'o> {
 
     /// Ends the message: OPT, then the header.
     pub fn finish(mut self) {
-        if let Some(dnssec_ok) = self.edns {
-            self.opt(dnssec_ok);
+        if let Some(edns) = self.edns {
+            write_opt(edns, self.rcode, self.ede, self.out);
+            self.counts[Section::Additional as usize] += 1;
         }
         let head = &mut self.out[self.base..self.base + HEADER_LEN];
         head[2..4].copy_from_slice(&(self.bits | self.rcode.0 & 0xf).to_be_bytes());
@@ -168,7 +172,10 @@ impl<'o> Response<'o> {
         for part in rdata::parts(rtype, rdata) {
             match part {
                 Part::Name(name) => self.name(name),
-                Part::PlainName(name) => self.out.extend_from_slice(name.as_wire()),
+                Part::PlainName(name) => {
+                    self.names.note(&self.out[self.base..], name);
+                    self.out.extend_from_slice(name.as_wire());
+                }
                 Part::Octets(octets) => self.out.extend_from_slice(octets),
             }
         }
@@ -183,29 +190,31 @@ impl<'o> Response<'o> {
             self.out.extend_from_slice(&(0xc000 | offset).to_be_bytes());
         }
     }
-
-    /// RFC 6891 §6.1.2; the DO bit is copied (RFC 3225 §3).
-    fn opt(&mut self, dnssec_ok: bool) {
-        let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
-        let [_, rcode_high] = (self.rcode.0 >> 4).to_be_bytes();
-        let flags = if dnssec_ok { 0x80 } else { 0 };
-        self.out.extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
-        match self.ede {
-            None => self.out.extend_from_slice(&[0, 0]),
-            Some(Ede(code)) => {
-                let [high, low] = code.to_be_bytes();
-                self.out.extend_from_slice(&[0, 6, 0, 15, 0, 2, high, low]);
-            }
-        }
-        self.counts[Section::Additional as usize] += 1;
-    }
 }
 
 /// Appends the answer to a message that is no query we can read: a header alone, with its id,
-/// opcode and RD (RFC 1035 §4.1.1).
-pub fn header_alone(header: Header, rcode: Rcode, out: &mut Vec<u8>) {
+/// opcode and RD (RFC 1035 §4.1.1), and OPT if that was there to be read (RFC 6891 §6.1.1).
+pub fn header_alone(header: Header, edns: Option<Edns>, rcode: Rcode, out: &mut Vec<u8>) {
     let bits = bits::QR | header.bits & (bits::OPCODE | bits::RD) | rcode.0 & 0xf;
     out.extend_from_slice(&header.id);
     out.extend_from_slice(&bits.to_be_bytes());
-    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, u8::from(edns.is_some())]);
+    if let Some(edns) = edns {
+        write_opt(edns, rcode, None, out);
+    }
+}
+
+/// RFC 6891 §6.1.2; the DO bit is copied (RFC 3225 §3).
+fn write_opt(edns: Edns, rcode: Rcode, ede: Option<Ede>, out: &mut Vec<u8>) {
+    let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
+    let [_, rcode_high] = (rcode.0 >> 4).to_be_bytes();
+    let flags = if edns.dnssec_ok { 0x80 } else { 0 };
+    out.extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
+    match ede {
+        None => out.extend_from_slice(&[0, 0]),
+        Some(Ede(code)) => {
+            let [high, low] = code.to_be_bytes();
+            out.extend_from_slice(&[0, 6, 0, 15, 0, 2, high, low]);
+        }
+    }
 }
