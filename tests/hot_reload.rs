@@ -1,0 +1,234 @@
+//! Save a file and it is live; get it wrong and the last good version goes on answering: through the
+//! real program, in the ways that people and programs save files.
+//!
+//! Each test has a folder of its own with one zone whose `www` has the address under test, and a
+//! second zone, so that the folder is never emptied by accident. (Every way of saving, on every kind
+//! of mount, is more than this file.)
+
+#![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
+
+mod support;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::message::Message;
+use support::query::{Query, Transport};
+use support::server::{Server, wait_until};
+use tempfile::TempDir;
+
+/// A zone whose `www` has the address 192.0.2.`last`.
+fn zone(serial: u32, last: u8) -> String {
+    format!(
+        "$TTL 300\n@ SOA ns admin {serial} 7200 900 1209600 300\n@ NS ns\nns A 192.0.2.53\n\
+         www A 192.0.2.{last}\n"
+    )
+}
+
+/// A folder with two zones, and the server of it.
+struct Lab {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        Lab::with(&["--remove-after", "1s"])
+    }
+
+    fn with(arguments: &[&str]) -> Lab {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("example.zone"), zone(1, 1)).unwrap();
+        fs::write(folder.path().join("other.zone"), zone(1, 9)).unwrap();
+        let server = Server::start(folder.path(), arguments).unwrap();
+        let lab = Lab { folder, server };
+        assert_eq!(lab.ask("www.example."), "192.0.2.1");
+        lab
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The address of a name, or the response code.
+    fn ask(&self, name: &str) -> String {
+        ask(&self.server, name)
+    }
+
+    fn becomes(&self, name: &str, expected: &str) {
+        let became = wait_until(|| self.ask(name) == expected);
+        assert!(became, "{name} is {} and not {expected}\n{}", self.ask(name), self.server.log());
+    }
+
+    fn says(&self, words: &str) {
+        let said = wait_until(|| self.server.log().contains(words));
+        assert!(said, "{words:?} is not in the log:\n{}", self.server.log());
+    }
+}
+
+fn ask(server: &Server, name: &str) -> String {
+    let query = Query::parse(&format!("{name} A")).unwrap();
+    let answer = server.ask(&query.wire, Transport::Udp).unwrap().unwrap();
+    let message = Message::decode(&answer).unwrap();
+    match message.answer.first() {
+        Some(record) => record.rsplit(' ').next().unwrap().to_string(),
+        None => format!("rcode {}", message.rcode()),
+    }
+}
+
+#[test]
+fn a_file_renamed_into_place_is_live() {
+    let lab = Lab::new();
+    lab.write(".new", &zone(2, 2));
+    fs::rename(lab.path(".new"), lab.path("example.zone")).unwrap();
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.says("serial 1 → 2");
+}
+
+#[test]
+fn a_file_written_over_is_live_once_it_is_closed() {
+    let lab = Lab::new();
+    let mut file = File::create(lab.path("example.zone")).unwrap();
+    let text = zone(2, 2);
+    for piece in text.as_bytes().chunks(7) {
+        file.write_all(piece).unwrap();
+        file.flush().unwrap();
+        assert_eq!(lab.ask("www.example."), "192.0.2.1", "{}", lab.server.log());
+    }
+    // another zone's change is served meanwhile: the server has looked, and held this one back
+    lab.write("other.zone", &zone(2, 8));
+    lab.becomes("www.other.", "192.0.2.8");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1", "{}", lab.server.log());
+    drop(file);
+    lab.becomes("www.example.", "192.0.2.2");
+    assert!(!lab.server.log().contains("not loaded"), "{}", lab.server.log());
+}
+
+#[test]
+fn a_new_file_is_a_new_zone() {
+    let lab = Lab::new();
+    assert_eq!(lab.ask("www.new."), "rcode 5");
+    lab.write("new.zone", &zone(1, 3));
+    lab.becomes("www.new.", "192.0.2.3");
+}
+
+#[test]
+fn mistakes_are_shown_with_their_line_and_the_last_good_version_answers() {
+    let lab = Lab::new();
+    lab.write("example.zone", &zone(2, 2).replace("192.0.2.2", "192.0.2.256"));
+    lab.says("example.zone:5:7");
+    lab.says("192.0.2.256");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+    lab.write("example.zone", "");
+    lab.says("holds no record");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+    lab.write("example.zone", &zone(3, 3)[..40]);
+    lab.says("data ends early");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+    lab.write("example.zone", &zone(3, 3));
+    lab.becomes("www.example.", "192.0.2.3");
+}
+
+#[test]
+fn a_forgotten_serial_is_served_and_warned_of() {
+    let lab = Lab::new();
+    lab.write("example.zone", &zone(1, 2));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.says("the serial did not: write 2");
+}
+
+#[test]
+fn a_removed_file_ends_its_zone_after_a_while() {
+    let lab = Lab::new();
+    fs::remove_file(lab.path("example.zone")).unwrap();
+    lab.says("it ends in 1s");
+    lab.becomes("www.example.", "rcode 5");
+    lab.write("example.zone", &zone(2, 2));
+    lab.becomes("www.example.", "192.0.2.2");
+}
+
+#[test]
+fn an_emptied_or_missing_folder_changes_nothing() {
+    let lab = Lab::new();
+    fs::remove_file(lab.path("example.zone")).unwrap();
+    fs::remove_file(lab.path("other.zone")).unwrap();
+    lab.says("holds no zone file");
+    lab.write("other.zone", &zone(2, 8));
+    lab.becomes("www.other.", "192.0.2.8");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1", "{}", lab.server.log());
+}
+
+#[test]
+fn a_folder_swapped_by_its_symlink_is_live() {
+    let base = TempDir::new().unwrap();
+    for (version, last) in [("v1", 1), ("v2", 2)] {
+        fs::create_dir(base.path().join(version)).unwrap();
+        let file = base.path().join(version).join("example.zone");
+        fs::write(file, zone(last.into(), last)).unwrap();
+    }
+    let current = base.path().join("current");
+    symlink("v1", &current).unwrap();
+    let server = Server::start(&current, &[]).unwrap();
+    assert_eq!(ask(&server, "www.example."), "192.0.2.1");
+    symlink("v2", base.path().join("next")).unwrap();
+    fs::rename(base.path().join("next"), &current).unwrap();
+    assert!(wait_until(|| ask(&server, "www.example.") == "192.0.2.2"), "{}", server.log());
+}
+
+#[test]
+fn a_second_file_for_a_zone_is_named_and_left_out() {
+    let lab = Lab::new();
+    let second = format!("$ORIGIN example.\n{}", zone(7, 7));
+    lab.write("second.zone", &second);
+    lab.says("second.zone");
+    lab.says("example.zone");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+}
+
+#[test]
+fn an_included_file_counts() {
+    let lab = Lab::new();
+    lab.write("hosts.inc", "host A 192.0.2.10\n");
+    lab.write("example.zone", &format!("{}$INCLUDE hosts.inc\n", zone(2, 1)));
+    lab.becomes("host.example.", "192.0.2.10");
+    lab.write("hosts.inc", "host A 192.0.2.11\n");
+    lab.becomes("host.example.", "192.0.2.11");
+}
+
+#[test]
+fn sighup_reads_everything_where_nothing_is_watched() {
+    let lab = Lab::with(&["--watch", "off"]);
+    lab.write("example.zone", &zone(2, 2));
+    lab.server.signal("HUP").unwrap();
+    lab.becomes("www.example.", "192.0.2.2");
+}
+
+#[test]
+fn no_question_goes_unanswered_while_zones_change() {
+    let lab = Lab::new();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut asked = 0;
+            while !done.load(Ordering::Relaxed) {
+                let answer = ask(&lab.server, "www.example."); // panics if there is none
+                assert!(answer.starts_with("192.0.2."), "{answer}");
+                asked += 1;
+            }
+            asked
+        });
+        for round in 2..40 {
+            let file = OpenOptions::new().write(true).truncate(true).open(lab.path("example.zone"));
+            file.unwrap().write_all(zone(round, 1 + (round % 200) as u8).as_bytes()).unwrap();
+        }
+        lab.becomes("www.example.", "192.0.2.40");
+        done.store(true, Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 0);
+    });
+}
