@@ -21,15 +21,18 @@ pub(super) fn follow<'z>(
 ) -> End {
     let mut owner = Owner::Qname;
     let mut outcome = step(zone, question.name, hashes, question);
-    for _ in 0..CHAIN_MAX {
+    for links in 0..=CHAIN_MAX {
         let next = match outcome {
+            Step::Cname(_) | Step::Dname(..) if links == CHAIN_MAX => break,
             Step::Cname(set) => cname(reply, owner, set),
             Step::Dname(node, set) => match dname(reply, scratch, owner, question, node, set) {
                 Some(next) => next,
                 None => return End::TooLong,
             },
             Step::Found(set) => {
-                reply.answer.push(Item::rrset(owner, set));
+                if !holds(reply, name_of(owner, question, scratch), set, question, scratch) {
+                    reply.answer.push(Item::rrset(owner, set));
+                }
                 return End::Found;
             }
             Step::Referral(cut, ns) => {
@@ -39,7 +42,7 @@ pub(super) fn follow<'z>(
             Step::NoData => return End::NoData,
             Step::NxDomain => return End::NxDomain,
         };
-        if question.rtype == table::CNAME {
+        if matches!(question.rtype, table::CNAME | table::ANY) {
             return End::Found; // the CNAME that a DNAME makes is what was asked for
         }
         owner = next;
@@ -72,7 +75,9 @@ fn dname<'z>(
     node: Node<'z>,
     set: Rrset<'z>,
 ) -> Option<Owner<'z>> {
-    reply.answer.push(Item::rrset(Owner::Name(node.name()), set));
+    if !holds(reply, node.name(), set, question, scratch) {
+        reply.answer.push(Item::rrset(Owner::Name(node.name()), set));
+    }
     let target = set.rdatas().next().and_then(Name::from_wire)?;
     let name = name_of(owner, question, scratch);
     let prefix = &name.as_wire()[..name.prefix_len(node.name())?];
@@ -81,6 +86,18 @@ fn dname<'z>(
     scratch.made.push(made);
     reply.answer.push(Item { owner, data: Data::Cname { ttl: set.ttl(), target: number } });
     Some(Owner::Made(number))
+}
+
+/// Whether the answer has that set of that owner: none stands there twice (RFC 2181 §5).
+fn holds(
+    reply: &Reply<'_>,
+    owner: Name<'_>,
+    set: Rrset<'_>,
+    question: Question<'_>,
+    scratch: &Scratch,
+) -> bool {
+    let mut twins = reply.answer.iter().filter(|item| item.as_rrset().is_some_and(|s| s.is(set)));
+    twins.any(|item| name_of(item.owner, question, scratch) == owner)
 }
 
 /// Whether the chain has been at `next` before: a CNAME of that owner is in the answer already.
