@@ -2,7 +2,7 @@
 
 use super::{Entry, INCLUDE_DEPTH_MAX, Outcome, Reader, source_name};
 use crate::diag::{Diagnostic, codes};
-use crate::name::{NameBuf, text};
+use crate::name::{NameBuf, NameError, text};
 use crate::rr::text::Word;
 use crate::rr::ttl_from_text;
 
@@ -13,24 +13,28 @@ impl Reader<'_> {
             b"$ORIGIN" => self.origin(entry),
             b"$TTL" => self.ttl(entry),
             b"$INCLUDE" => self.include(entry),
-            _ => {
+            other => {
                 let what = format!("`{}` is not a directive", entry.show(entry.words[0]));
+                let help = match other {
+                    b"$GENERATE" => "only BIND has it; write the records out, one line each",
+                    _ => {
+                        "there are $ORIGIN, $TTL and $INCLUDE; a name that starts with a dollar sign is written `\\$`"
+                    }
+                };
                 let span = entry.span(entry.words[0]);
-                Err(Diagnostic::new(&codes::BAD_DIRECTIVE, span, what)
-                    .help("there are $ORIGIN, $TTL and $INCLUDE; a name that starts with a dollar sign is written `\\$`")
-                    .into())
+                Err(Diagnostic::new(&codes::BAD_DIRECTIVE, span, what).help(help).into())
             }
         }
     }
 
     fn origin(&mut self, entry: Entry<'_>) -> Outcome {
-        let [_, word] = arguments(entry, "$ORIGIN takes one domain name")?;
+        let [_, word] = arguments(entry, "$ORIGIN takes one domain name", "$ORIGIN example.")?;
         self.context.origin = Some(self.name(entry, word)?);
         Ok(())
     }
 
     fn ttl(&mut self, entry: Entry<'_>) -> Outcome {
-        let [_, word] = arguments(entry, "$TTL takes one time to live")?;
+        let [_, word] = arguments(entry, "$TTL takes one time to live", "$TTL 1h")?;
         let ttl = ttl_from_text(word.of(entry.text)).ok_or_else(|| bad_ttl(entry, word))?;
         self.context.default_ttl = Some(ttl);
         Ok(())
@@ -41,20 +45,27 @@ impl Reader<'_> {
         let (path, origin) = match *entry.words {
             [_, path] => (path, self.context.origin.clone()),
             [_, path, origin] => (path, Some(self.name(entry, origin)?)),
-            _ => arguments(entry, "$INCLUDE takes a file and, if need be, an origin")
-                .map(|[_, path]| (path, None))?,
+            _ => {
+                let form = "$INCLUDE takes a file and, if need be, an origin";
+                arguments(entry, form, "$INCLUDE hosts.txt sub").map(|[_, path]| (path, None))?
+            }
         };
-        let fail =
-            |what: String| Box::new(Diagnostic::new(&codes::BAD_INCLUDE, entry.span(path), what));
+        let fail = |what: String, help: &str| {
+            Box::new(Diagnostic::new(&codes::BAD_INCLUDE, entry.span(path), what).help(help))
+        };
         if self.depth == INCLUDE_DEPTH_MAX {
             let what = format!("files include each other more than {INCLUDE_DEPTH_MAX} deep");
-            return Err(fail(what));
+            return Err(fail(what, "one of them includes itself, perhaps by way of others"));
         }
         let from = source_name(&self.report.sources, entry.source);
-        let (name, text) = (self.include)(&entry.show(path), &from)
-            .map_err(|why| fail(format!("`{}` cannot be read: {why}", entry.show(path))))?;
-        let source = self.report.sources.add(name, text);
-        let source = source.ok_or_else(|| fail("too many files, or one of 4 GiB".into()))?;
+        let written = String::from_utf8_lossy(path.of(entry.text));
+        let (name, text) = (self.include)(&written, &from).map_err(|why| {
+            let what = format!("`{}` cannot be read: {why}", entry.show(path));
+            fail(what, "a path is relative to the folder of the file that includes it")
+        })?;
+        let source = self.report.sources.add(name, text).ok_or_else(|| {
+            fail("too many files, or one of 4 GiB".into(), "put the records into fewer files")
+        })?;
         let outer = self.context.clone();
         self.context.origin = origin;
         self.depth += 1;
@@ -71,27 +82,39 @@ impl Reader<'_> {
             (b"@", Some(origin)) if !word.quoted => Ok(origin.clone()),
             (octets, _) => text::parse(octets, origin.map(NameBuf::as_name)).map_err(|error| {
                 let what = format!("`{}` is not a domain name: {error}", entry.show(word));
-                Diagnostic::new(&codes::BAD_NAME, entry.span(word), what).into()
+                let found = Diagnostic::new(&codes::BAD_NAME, entry.span(word), what);
+                match error {
+                    NameError::NoOrigin => found.help(
+                        "call the file `<zone>.zone`, or begin it with the line `$ORIGIN <zone>.`",
+                    ),
+                    _ => found,
+                }
+                .into()
             }),
         }
     }
 }
 
 /// The words of a directive that has exactly so many.
-fn arguments<const N: usize>(entry: Entry<'_>, form: &str) -> Result<[Word; N], Box<Diagnostic>> {
+fn arguments<const N: usize>(
+    entry: Entry<'_>,
+    form: &str,
+    example: &str,
+) -> Result<[Word; N], Box<Diagnostic>> {
     <[Word; N]>::try_from(entry.words).map_err(|_| {
         let span = match entry.words.get(N) {
             Some(&extra) => entry.span(extra),
             None => entry.end(),
         };
-        Diagnostic::new(&codes::BAD_DIRECTIVE, span, form).into()
+        Diagnostic::new(&codes::BAD_DIRECTIVE, span, form).help(format!("as in `{example}`")).into()
     })
 }
 
 /// An error about a word that should be a TTL.
 pub(super) fn bad_ttl(entry: Entry<'_>, word: Word) -> Box<Diagnostic> {
     let what = format!("`{}` is not a time to live", entry.show(word));
+    let form = "write seconds up to 2147483647, or units as in 1h30m (w, d, h, m, s)";
     Diagnostic::new(&codes::BAD_TTL, entry.span(word), what)
-        .help("write seconds up to 2147483647, or units as in 1h30m (w, d, h, m, s)")
+        .help(entry.forgotten_owner().unwrap_or_else(|| form.to_string()))
         .into()
 }

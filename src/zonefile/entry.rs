@@ -114,24 +114,30 @@ fn rtype(entry: Entry<'_>, word: Word) -> Result<Rtype, Box<Diagnostic>> {
         || question_only.iter().any(|word| octets.eq_ignore_ascii_case(word));
     if never_stored {
         let what = format!("{} exists only in messages, not in zones", entry.show(word));
-        return Err(Diagnostic::new(&codes::TYPE_NOT_STORED, entry.span(word), what).into());
+        return Err(Diagnostic::new(&codes::TYPE_NOT_STORED, entry.span(word), what)
+            .help("remove the line")
+            .into());
     }
     known.ok_or_else(|| {
         let what = format!("`{}` is not a record type", entry.show(word));
+        let by_number =
+            "a type without a name here is written by its number, as TYPE65280 `\\# 4 0a000001`";
         Diagnostic::new(&codes::BAD_TYPE, entry.span(word), what)
-            .help("a type without a name here is written by its number, as TYPE65280 `\\# 4 0a000001`")
+            .help(entry.forgotten_owner().unwrap_or_else(|| by_number.to_string()))
             .into()
     })
 }
 
 fn bad_data(entry: Entry<'_>, head: &Head<'_>, error: &DataError) -> Diagnostic {
+    let mut help = None;
     let (code, span, what) = match error {
         DataError::Missing(expected) => {
-            let what = format!("{} data ends early: {expected} is missing", head.rtype);
+            let what = format!("the {} data end early: expected {expected}", head.rtype);
             (&codes::DATA_MISSING, entry.end(), what)
         }
         DataError::Extra(at) => {
             let what = format!("nothing can follow the {} data", head.rtype);
+            help = Some("a second record takes a line of its own, and a comment starts with `;`");
             (&codes::DATA_EXTRA, entry.span(head.data[*at]), what)
         }
         DataError::Bad(at, what) => {
@@ -139,7 +145,7 @@ fn bad_data(entry: Entry<'_>, head: &Head<'_>, error: &DataError) -> Diagnostic 
             (&codes::BAD_DATA, word, format!("{} data: {what}", head.rtype))
         }
     };
-    Diagnostic::new(code, span, what)
+    Diagnostic { help: help.map(str::to_string), ..Diagnostic::new(code, span, what) }
 }
 
 fn no_owner(entry: Entry<'_>) -> Box<Diagnostic> {

@@ -20,14 +20,17 @@ mod lex;
 
 use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
 use crate::name::NameBuf;
-use crate::rr::Record;
 use crate::rr::text::Word;
+use crate::rr::{Record, table};
 use std::sync::Arc;
 
 /// How deep `$INCLUDE` can go: a file that includes itself ends here.
 const INCLUDE_DEPTH_MAX: usize = 16;
 /// The most findings of one run: a file that is no zone file has one per line.
 const FINDINGS_MAX: usize = 1000;
+
+/// The most octets of a word that a message repeats: a file that is no text can be one word.
+const SHOWN_LEN_MAX: usize = 60;
 
 /// Where a record stands: the whole of it, from its first word to its last.
 #[derive(Clone, Copy, Debug)]
@@ -156,20 +159,36 @@ impl<'t> Entry<'t> {
         (!first.quoted && !self.shape.starts_blank && word.starts_with(b"$")).then_some(word)
     }
 
-    /// The place of one word.
+    /// The place of one word; of an empty string the quotes.
     fn span(&self, word: Word) -> Span {
-        Span { source: self.source, start: word.start, end: word.end }
+        let quotes = u32::from(word.quoted && word.start == word.end);
+        Span { source: self.source, start: word.start - quotes, end: word.end + quotes }
     }
 
     /// The place behind the last word, where something is missing.
     fn end(&self) -> Span {
         let end = self.words.last().map_or(0, |word| word.end + u32::from(word.quoted));
-        Span { source: self.source, start: end, end: end + 1 }
+        let behind = (end as usize + 1).min(self.text.len());
+        Span { source: self.source, start: end, end: u32::try_from(behind).unwrap_or(end) }
     }
 
-    /// A word's text for a message.
+    /// A word's text for a message: its start, if it is long.
     fn show(&self, word: Word) -> String {
-        String::from_utf8_lossy(word.of(self.text)).into_owned()
+        let octets = word.of(self.text);
+        let shown = &octets[..octets.len().min(SHOWN_LEN_MAX)];
+        let more = if shown.len() < octets.len() { "…" } else { "" };
+        format!("{}{more}", String::from_utf8_lossy(shown))
+    }
+
+    /// What the author may have meant who begins a line with a type: its owner is missing then, and
+    /// each word is taken for the one before.
+    fn forgotten_owner(&self) -> Option<String> {
+        let first = self.words.first().filter(|_| !self.shape.starts_blank)?;
+        let row = table::by_mnemonic(first.of(self.text))?;
+        Some(format!(
+            "{} stands where the owner does: begin the line with the owner, or with a blank for that of the line before",
+            row.mnemonic
+        ))
     }
 }
 
