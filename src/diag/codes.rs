@@ -53,7 +53,7 @@ codes! {
     SOA_TWICE           Error   "Z202" "the zone has more than one SOA record";
     OUT_OF_ZONE         Error   "Z203" "the owner is not in the zone";
     NS_MISSING          Error   "Z204" "the zone has no NS record at its apex";
-    ALIAS_AND_OTHER     Error   "Z205" "a CNAME beside other records";
+    ALIAS_AND_OTHER     Error   "Z205" "an alias beside records it cannot stand beside";
     SINGLE_ONLY         Error   "Z206" "a record that a name can have only one of";
     BELOW_DNAME         Error   "Z207" "a record below a DNAME";
     TTL_DIFFERS         Warning "Z208" "records of one set differ in their TTL";

@@ -6,7 +6,7 @@
 //! beside. Records repeated, and TTLs that differ within a set, are mended with a warning: the second
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
-use super::{Flags, NodeEntry, SetEntry, Zone};
+use super::{Flags, NodeEntry, Rrset, SetEntry, Zone};
 use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
@@ -163,9 +163,10 @@ impl Builder {
             .collect();
         for record in &outside {
             let what = format!("{} is not within {apex}", self.name(record.name));
-            self.find(&codes::OUT_OF_ZONE, record.span, what)
-                .related
-                .push((soa.span, "the zone is the owner of this SOA".into()));
+            let found = self.find(&codes::OUT_OF_ZONE, record.span, what);
+            found.related.push((soa.span, "the zone is the owner of this SOA".into()));
+            found.help =
+                Some("without its final dot a name is relative to the origin, see $ORIGIN".into());
         }
         let others: Vec<Raw> = self
             .records
@@ -265,20 +266,49 @@ impl Builder {
         for node in zone.nodes() {
             for rtype in [table::CNAME, table::DNAME] {
                 if node.rrset(rtype).is_some_and(|set| set.count() > 1) {
-                    self.find_at(
-                        &codes::SINGLE_ONLY,
-                        node.name(),
-                        rtype,
-                        format!("{} can have only one {rtype}", node.name()),
-                    );
+                    self.check_single(node.name(), rtype);
                 }
             }
-            if node.rrset(table::CNAME).is_some() && node.rrsets().count() > 1 {
+            let mut others = node.rrsets().map(Rrset::rtype).filter(|&t| t != table::CNAME);
+            if let (Some(_), Some(other)) = (node.rrset(table::CNAME), others.next()) {
                 let what = format!("{} has a CNAME and other records", node.name());
-                self.find_at(&codes::ALIAS_AND_OTHER, node.name(), table::CNAME, what);
+                let help =
+                    "an alias stands alone: what it should have besides belongs to its target";
+                self.find_pair(what, node.name(), [table::CNAME, other]).help = Some(help.into());
+            }
+            if node.is_cut() && node.has(Flags::DNAME) {
+                // RFC 6672 §2.3
+                let what = format!("{} has NS records and a DNAME", node.name());
+                let help = "the zone ends here: the DNAME belongs into the delegated zone";
+                self.find_pair(what, node.name(), [table::DNAME, table::NS]).help =
+                    Some(help.into());
             }
         }
         self.check_dnames(zone);
+    }
+
+    /// A second record of a type that a name can have once. Copies of the first were warned of.
+    fn check_single(&mut self, name: Name<'_>, rtype: Rtype) {
+        let records = self.records_of(name, rtype);
+        let Some(&first) = records.first() else {
+            return;
+        };
+        let differs = |other: &&Raw| !rdata::same(rtype, self.rdata(other), self.rdata(&first));
+        let Some(&second) = records.iter().find(differs) else {
+            return;
+        };
+        let what = format!("{name} can have only one {rtype}");
+        let found = self.find(&codes::SINGLE_ONLY, second.span, what);
+        found.related.push((first.span, "the first one".into()));
+        found.help = Some("remove one of them".into());
+    }
+
+    /// An alias beside records that it cannot stand beside: both are shown.
+    fn find_pair(&mut self, what: String, name: Name<'_>, types: [Rtype; 2]) -> &mut Diagnostic {
+        let [alias, other] = types.map(|rtype| self.span_of(name, rtype).unwrap_or_default());
+        let found = self.find(&codes::ALIAS_AND_OTHER, alias, what);
+        found.related.push((other, format!("the {} record", types[1])));
+        found
     }
 
     /// Nothing can stand below a DNAME (RFC 6672 §2.4); what does is never answered.
@@ -286,39 +316,37 @@ impl Builder {
         for node in zone.nodes().filter(|node| node.is_occluded() && node.entry.set_count > 0) {
             let above = node.name().ancestors().skip(1).filter_map(|name| zone.node_of(name));
             let Some(dname) =
-                above.into_iter().find(|node| node.has(Flags::DNAME) && !node.is_cut())
+                above.into_iter().find(|node| node.has(Flags::DNAME) && !node.is_occluded())
             else {
                 continue;
             };
             if let Some(first) = node.rrsets().next() {
                 let what = format!("{} is never answered: it stands below a DNAME", node.name());
+                let span = self.span_of(node.name(), first.rtype()).unwrap_or_default();
                 let place = self.span_of(dname.name(), table::DNAME);
-                let found = self.find_at(&codes::BELOW_DNAME, node.name(), first.rtype(), what);
+                let found = self.find(&codes::BELOW_DNAME, span, what);
                 found.related.extend(place.map(|span| (span, "this DNAME".to_string())));
             }
         }
     }
 
-    fn find_at(
-        &mut self,
-        code: &'static Code,
-        name: Name<'_>,
-        rtype: Rtype,
-        what: String,
-    ) -> &mut Diagnostic {
-        let span = self.span_of(name, rtype).unwrap_or_default();
-        self.find(code, span, what)
+    /// Where the first record of a name and type stands.
+    fn span_of(&self, name: Name<'_>, rtype: Rtype) -> Option<Span> {
+        self.records_of(name, rtype).first().map(|record| record.span)
     }
 
-    /// Where the first record of a name and type stands. The records are in order by now.
-    fn span_of(&self, name: Name<'_>, rtype: Rtype) -> Option<Span> {
+    /// The records of a name and type, copies too. The records are in order by now.
+    fn records_of(&self, name: Name<'_>, rtype: Rtype) -> &[Raw] {
         let same = |&number: &u32| self.name(number) == name;
-        let number = *self.index.find(hash::of(name), same)?;
-        let apex = self.records.first()?.name;
-        let key = |record: &Raw| (record.name != apex, record.name, record.rtype);
-        let wanted = (number != apex, number, rtype);
-        let at = self.records.partition_point(|record| key(record) < wanted);
-        self.records.get(at).filter(|record| key(record) == wanted).map(|record| record.span)
+        let number = self.index.find(hash::of(name), same).copied();
+        let (Some(number), Some(first)) = (number, self.records.first()) else {
+            return &[];
+        };
+        let key = |record: &Raw| (record.name != first.name, record.name, record.rtype);
+        let wanted = (number != first.name, number, rtype);
+        let start = self.records.partition_point(|record| key(record) < wanted);
+        let end = self.records.partition_point(|record| key(record) <= wanted);
+        &self.records[start..end]
     }
 }
 
