@@ -42,7 +42,7 @@ pub(super) fn follow<'z>(
             Step::NoData => return End::NoData,
             Step::NxDomain => return End::NxDomain,
         };
-        if matches!(question.rtype, table::CNAME | table::ANY) {
+        if question.rtype == table::CNAME {
             return End::Found; // the CNAME that a DNAME makes is what was asked for
         }
         owner = next;

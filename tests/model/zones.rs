@@ -3,7 +3,7 @@
 //! Lines are drawn freely, and those that no server would load beside the lines before them are
 //! left out. So a failing case shrinks line by line to the few that matter.
 
-use crate::message::{Name, Record};
+use crate::records::{Name, Record};
 use crate::types::{A, AAAA, CNAME, DNAME, DS, MX, NS, SOA, TXT};
 use proptest::collection::vec;
 use proptest::prelude::*;
