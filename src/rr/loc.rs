@@ -15,8 +15,8 @@ const DEFAULTS_CM: [u64; 3] = [100, 1_000_000, 1_000];
 
 /// Reads a location and appends its 16 octets.
 pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let latitude = angle(words, "a latitude, as in 42 21 54 N", 90, [b"N", b"S"])?;
-    let longitude = angle(words, "a longitude, as in 71 06 18 W", 180, [b"E", b"W"])?;
+    let latitude = angle(words, "a latitude (as in 42 21 54 N)", 90, [b"N", b"S"])?;
+    let longitude = angle(words, "a longitude (as in 71 06 18 W)", 180, [b"E", b"W"])?;
     let altitude = altitude(words)?;
     out.push(0);
     for default_cm in DEFAULTS_CM {

@@ -45,16 +45,23 @@ const KEYS: &[(&str, u16, Value)] = &[
 /// Reads the remaining words as parameters and appends them, sorted by key.
 pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let mut params: Vec<(u16, Vec<u8>)> = Vec::new();
+    let mut mandatory_at = 0;
     while let Some(word) = words.take_if_any() {
         let (key, value) = param(word).map_err(|what| words.bad(what))?;
         if params.iter().any(|(other, _)| *other == key) {
             return Err(words.bad("this key is there already"));
         }
+        if key == 0 {
+            mandatory_at = words.last();
+        }
         params.push((key, value));
     }
     params.sort();
     if let Some(missing) = unmet(&params) {
-        return Err(words.bad(format!("the key{missing} is called mandatory and is not there")));
+        let known = KEYS.iter().find(|key| key.1 == missing);
+        let name = known.map_or(format!("key{missing}"), |key| key.0.to_string());
+        let what = format!("`mandatory` names the key {name}, which is not there");
+        return Err(DataError::Bad(mandatory_at, what));
     }
     for (key, value) in params {
         out.extend_from_slice(&key.to_be_bytes());
@@ -92,9 +99,15 @@ fn param(word: &[u8]) -> Result<(u16, Vec<u8>), String> {
         (None, Some(number)) => (number, Value::Octets),
         (None, None) => return Err("expected a service parameter, as alpn=h2 or key667=x".into()),
     };
-    let value = value.map(|value| value.strip_prefix(b"\"").unwrap_or(value));
-    let value = value.map(|value| value.strip_suffix(b"\"").unwrap_or(value));
-    Ok((key, encode(kind, &resolve(value.unwrap_or_default())?)?))
+    Ok((key, encode(kind, &resolve(unquoted(value.unwrap_or_default())?)?)?))
+}
+
+/// A value without the quotes that may stand around it.
+fn unquoted(value: &[u8]) -> Result<&[u8], String> {
+    match value.strip_prefix(b"\"") {
+        None => Ok(value),
+        Some(rest) => rest.strip_suffix(b"\"").ok_or("the quote is not closed".into()),
+    }
 }
 
 /// A value with the escapes of the zone file resolved.

@@ -73,9 +73,14 @@ impl<'a> Words<'a> {
         self.words.get(self.next).map(|word| word.of(self.text))
     }
 
+    /// The number of the word taken last.
+    pub(super) fn last(&self) -> usize {
+        self.next.saturating_sub(1)
+    }
+
     /// An error about the word taken last.
     pub(super) fn bad(&self, what: impl Into<String>) -> DataError {
-        DataError::Bad(self.next.saturating_sub(1), what.into())
+        DataError::Bad(self.last(), what.into())
     }
 }
 
@@ -112,7 +117,7 @@ pub fn parse_generic(
     }
     let octets = &out[start..];
     if octets.len() != usize::from(len) {
-        let what = format!("{} octets are written, and {len} were announced", octets.len());
+        let what = format!("the data have {} octets, the length says {len}", octets.len());
         return Err(words.bad(what));
     }
     if row.is_some_and(|row| !rdata::is_valid(row, octets)) {
@@ -179,23 +184,29 @@ fn number<N: std::str::FromStr>(
 }
 
 fn seconds(words: &mut Words<'_>) -> Result<u32, DataError> {
-    let expected = "a time in seconds, or with units as in 1h30m";
+    let expected = "a time in seconds, or with units (as in 1h30m)";
     let word = words.take(expected)?;
     seconds_from_text(word).ok_or_else(|| words.bad(format!("expected {expected}")))
 }
 
 fn ipv4(words: &mut Words<'_>) -> Result<Ipv4Addr, DataError> {
     let word = words.take("an IPv4 address")?;
-    let address = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
-    address.ok_or_else(|| {
-        words.bad("expected an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1")
+    address(word).ok_or_else(|| match address::<Ipv6Addr>(word) {
+        Some(_) => words.bad("expected an IPv4 address; an IPv6 address stands in an AAAA record"),
+        None => words.bad("expected an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1"),
     })
 }
 
 fn ipv6(words: &mut Words<'_>) -> Result<Ipv6Addr, DataError> {
     let word = words.take("an IPv6 address")?;
-    let address = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
-    address.ok_or_else(|| words.bad("expected an IPv6 address, as in 2001:db8::1"))
+    address(word).ok_or_else(|| match address::<Ipv4Addr>(word) {
+        Some(_) => words.bad("expected an IPv6 address; an IPv4 address stands in an A record"),
+        None => words.bad("expected an IPv6 address, as in 2001:db8::1"),
+    })
+}
+
+fn address<A: std::str::FromStr>(word: &[u8]) -> Option<A> {
+    std::str::from_utf8(word).ok()?.parse().ok()
 }
 
 /// One character-string: at most 255 octets behind their length.
@@ -242,13 +253,13 @@ fn hex(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     while let Some(word) = words.take_if_any() {
         digits.extend_from_slice(word);
     }
-    let octets = HEXLOWER_PERMISSIVE.decode(&digits);
-    out.extend(octets.map_err(|_| words.bad(format!("expected {expected}")))?);
+    let octets = HEXLOWER_PERMISSIVE.decode(&digits).ok().filter(|octets| !octets.is_empty());
+    out.extend(octets.ok_or_else(|| words.bad(format!("expected {expected}")))?);
     Ok(())
 }
 
 fn tag(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let expected = "a property tag of letters and digits, as issue";
+    let expected = "a property tag of letters and digits (as `issue`)";
     let word = words.take(expected)?;
     let len = u8::try_from(word.len()).ok().filter(|&len| len > 0);
     let len = len.filter(|_| word.iter().all(u8::is_ascii_alphanumeric));
@@ -258,7 +269,7 @@ fn tag(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
 }
 
 fn eui(words: &mut Words<'_>, out: &mut Vec<u8>, len: usize) -> Result<(), DataError> {
-    let expected = "pairs of hexadecimal digits joined by hyphens, as in 00-00-5e-00-53-2a";
+    let expected = "pairs of hexadecimal digits joined by hyphens";
     let word = words.take(expected)?;
     let pairs: Vec<&[u8]> = word.split(|&octet| octet == b'-').collect();
     let whole = pairs.len() == len && pairs.iter().all(|pair| pair.len() == 2);
