@@ -38,7 +38,9 @@ pub fn line(finding: &Diagnostic, sources: &SourceMap) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    format!("{}: {word}[{}]: {}", sources.place(finding.span), finding.code.id, finding.message)
+    let place = sources.place(finding.span);
+    let line = format!("{place}: {word}[{}]: {}", finding.code.id, finding.message);
+    printable(line.as_bytes()) // the message repeats what the file says
 }
 
 fn level(severity: Severity) -> Level<'static> {
