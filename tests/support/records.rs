@@ -31,6 +31,10 @@ pub(crate) struct Message {
     pub(crate) question: Option<(Name, u16, u16)>,
     /// The octets of QNAME, as they stand.
     pub(crate) qname: Vec<u8>,
+    /// The octets of the message.
+    pub(crate) len: usize,
+    /// Where the question ends.
+    pub(crate) question_end: usize,
     pub(crate) sections: [Vec<Record>; 3],
     /// Every name in the message, but QNAME, in full and in lower case.
     pub(crate) names: Vec<Name>,
@@ -57,6 +61,7 @@ impl Message {
             qname = octets[start..reader.at].to_vec();
             question = Some((name, reader.u16()?, reader.u16()?));
         }
+        let question_end = reader.at;
         reader.names.clear();
         let mut sections = <[Vec<Record>; 3]>::default();
         for (section, count) in sections.iter_mut().zip(counts) {
@@ -68,7 +73,8 @@ impl Message {
             return Err(format!("{} octets follow the last record", octets.len() - reader.at));
         }
         let (names, pointers) = (reader.names, reader.pointers);
-        Ok(Message { id, flags, question, qname, sections, names, pointers })
+        let len = octets.len();
+        Ok(Message { len, id, flags, question, qname, question_end, sections, names, pointers })
     }
 
     /// The records that are no OPT.
