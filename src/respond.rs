@@ -204,7 +204,7 @@ fn write(
 ) {
     response.status(reply.rcode, None);
     match write_needed(&mut response, reply, scratch) {
-        Ok(()) => write_kindnesses(&mut response, reply, zones, policy),
+        Ok(()) => write_kindnesses(&mut response, reply, zones, policy, scratch),
         Err(DoesNotFit) => response.set_truncated(),
     }
     response.finish();
@@ -217,10 +217,10 @@ fn write_needed(
     scratch: &Scratch,
 ) -> Result<(), DoesNotFit> {
     for item in reply.answer.iter() {
-        write_item(response, Section::Answer, item, scratch)?;
+        write_item(response, Section::Answer, reply, item, scratch)?;
     }
     if let Some(item) = &reply.authority {
-        write_item(response, Section::Authority, item, scratch)?;
+        write_item(response, Section::Authority, reply, item, scratch)?;
     }
     let mut outcome = Ok(());
     additional::glue(reply, |need, owner, set| {
@@ -241,6 +241,7 @@ fn write_kindnesses(
     reply: &Reply<'_>,
     zones: &ZoneSet,
     policy: Policy,
+    scratch: &Scratch,
 ) {
     if reply.end != End::Found {
         return;
@@ -254,7 +255,7 @@ fn write_kindnesses(
             .filter(|&ns| write_set(response, Section::Authority, reply.zone.apex(), ns).is_ok());
     }
     let sets = found.chain(name_servers);
-    additional::of_targets(sets, reply, zones, |owner, addresses| {
+    additional::of_targets(sets, reply, scratch, zones, |owner, addresses| {
         let _ = write_set(response, Section::Additional, owner, addresses); // as far as it fits
     });
 }
@@ -262,13 +263,13 @@ fn write_kindnesses(
 fn write_item(
     response: &mut Response<'_>,
     section: Section,
+    reply: &Reply<'_>,
     item: &Item<'_>,
     scratch: &Scratch,
 ) -> Result<(), DoesNotFit> {
     let owner = match item.owner {
         Owner::Qname => response::Owner::Qname,
-        Owner::Name(name) => response::Owner::Name(name),
-        Owner::Made(number) => response::Owner::Name(scratch.name(number)),
+        other => response::Owner::Name(reply.name_of(other, scratch)),
     };
     match item.data {
         Data::Rrset(set) => response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas()),

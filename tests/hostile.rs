@@ -158,7 +158,7 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
 fn check_header(message: &[u8], reply: &[u8]) -> Result<(), String> {
     let parsed = Message::read(reply)?;
     let bits = [message[2] & 0x79, reply[2] & 0xf9]; // opcode and RD are copied, QR is set
-    let rcodes = [0, 1, 2, 3, 4, 5, 6, 16];
+    let rcodes = [0, 1, 2, 3, 4, 5, 6, 9, 16];
     if message[..2] != reply[..2] || bits[0] | 0x80 != bits[1] || reply[3] & 0xf0 != 0 {
         return Err(format!("a wrong header: {parsed:#?}"));
     }

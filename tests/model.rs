@@ -141,11 +141,16 @@ impl Naive<'_> {
                 pointing.extend(name_servers);
             }
         }
-        // From the zone here that has authority over the target, if one does
-        let visible =
-            |target: &Name| self.zone_for(target, A).filter(|zone| !zone.has_cut_above(target));
-        let targets = pointing.iter().filter_map(target_with_addresses);
-        let held = targets.filter_map(|target| Some(visible(&target)?.addresses_of(&target)));
+        // From the zone here that has authority over the target, if one does, as if they were asked for
+        let addresses = |target: &Name| -> Vec<Record> {
+            let Some(zone) = self.zone_for(target, A) else { return Vec::new() };
+            let asked = [A, AAAA].map(|rtype| match zone.step(target, rtype, 0) {
+                Step::Found(set) => set,
+                _ => Vec::new(),
+            });
+            asked.concat()
+        };
+        let held = pointing.iter().filter_map(target_with_addresses).map(|t| addresses(&t));
         reply.additional = held.flatten().collect();
         reply.additional.retain(|record| !reply.answer.contains(record));
         reply
@@ -212,12 +217,6 @@ impl Zone {
 
     fn addresses_of(&self, owner: &Name) -> Vec<Record> {
         [self.rrset(owner, A), self.rrset(owner, AAAA)].concat()
-    }
-
-    /// Whether the zone ends at or above a name.
-    fn has_cut_above(&self, name: &Name) -> bool {
-        let below = |record: &Record| name.is_within(&record.owner) && record.owner != self.apex;
-        self.records.iter().any(|record| record.rtype == NS && below(record))
     }
 }
 

@@ -5,7 +5,7 @@
 //! are a kindness. With an answer go the addresses of what NS, MX and SRV records point at, from any
 //! zone served here, as a kindness too.
 
-use super::{End, Reply};
+use super::{End, Reply, Scratch};
 use crate::name::{Name, Suffixes};
 use crate::rr::table;
 use crate::zone::set::ZoneSet;
@@ -50,25 +50,24 @@ pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z
 pub fn of_targets<'z>(
     sets: impl Iterator<Item = Rrset<'z>>,
     reply: &Reply<'z>,
+    scratch: &Scratch,
     zones: &'z ZoneSet,
     mut take: impl FnMut(Name<'z>, Rrset<'z>),
 ) {
-    let mut given: [Option<Rrset<'z>>; KINDNESSES_MAX] = [None; KINDNESSES_MAX];
+    let mut given: [Option<(Name<'z>, Rrset<'z>)>; KINDNESSES_MAX] = [None; KINDNESSES_MAX];
     let mut count = 0;
     for target in sets.flat_map(Rrset::targets) {
-        for addresses in held(target, zones).into_iter().flat_map(addresses) {
-            let mut answered = reply.answer.iter().filter_map(super::Item::as_rrset);
-            let known = given[..count].iter().flatten().any(|other| other.is(addresses))
-                || answered.any(|other| other.is(addresses));
-            if known {
+        for set in held(target, zones).into_iter().flat_map(addresses) {
+            let mut before = given[..count].iter().flatten();
+            if before.any(|(owner, other)| other.is(set) && *owner == target)
+                || reply.holds(target, set, scratch)
+            {
                 continue;
             }
-            let Some(place) = given.get_mut(count) else {
-                return;
-            };
-            *place = Some(addresses);
+            let Some(place) = given.get_mut(count) else { return };
+            *place = Some((target, set));
             count += 1;
-            take(target, addresses);
+            take(target, set);
         }
     }
 }

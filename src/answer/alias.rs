@@ -25,12 +25,12 @@ pub(super) fn follow<'z>(
         let next = match outcome {
             Step::Cname(_) | Step::Dname(..) if links == CHAIN_MAX => break,
             Step::Cname(set) => cname(reply, owner, set),
-            Step::Dname(node, set) => match dname(reply, scratch, owner, question, node, set) {
+            Step::Dname(node, set) => match dname(reply, scratch, owner, node, set) {
                 Some(next) => next,
                 None => return End::TooLong,
             },
             Step::Found(set) => {
-                if !holds(reply, name_of(owner, question, scratch), set, question, scratch) {
+                if !reply.holds(reply.name_of(owner, scratch), set, scratch) {
                     reply.answer.push(Item::rrset(owner, set));
                 }
                 return End::Found;
@@ -46,11 +46,11 @@ pub(super) fn follow<'z>(
             return End::Found; // the CNAME that a DNAME makes is what was asked for
         }
         owner = next;
-        let name = name_of(owner, question, scratch);
+        let name = reply.name_of(owner, scratch);
         if !name.is_within(zone.apex()) {
             return End::OutOfZone;
         }
-        if was_asked(reply, owner, question, scratch) {
+        if was_asked(reply, name, scratch) {
             return End::Loop;
         }
         outcome = step(zone, name, &Suffixes::of(name), question);
@@ -71,15 +71,14 @@ fn dname<'z>(
     reply: &mut Reply<'z>,
     scratch: &mut Scratch,
     owner: Owner<'z>,
-    question: Question<'_>,
     node: Node<'z>,
     set: Rrset<'z>,
 ) -> Option<Owner<'z>> {
-    if !holds(reply, node.name(), set, question, scratch) {
+    if !reply.holds(node.name(), set, scratch) {
         reply.answer.push(Item::rrset(Owner::Name(node.name()), set));
     }
     let target = set.rdatas().next().and_then(Name::from_wire)?;
-    let name = name_of(owner, question, scratch);
+    let name = reply.name_of(owner, scratch);
     let prefix = &name.as_wire()[..name.prefix_len(node.name())?];
     let made = NameBuf::join(prefix, target)?;
     let number = scratch.made.len();
@@ -88,34 +87,8 @@ fn dname<'z>(
     Some(Owner::Made(number))
 }
 
-/// Whether the answer has that set of that owner: none stands there twice (RFC 2181 §5).
-fn holds(
-    reply: &Reply<'_>,
-    owner: Name<'_>,
-    set: Rrset<'_>,
-    question: Question<'_>,
-    scratch: &Scratch,
-) -> bool {
-    let mut twins = reply.answer.iter().filter(|item| item.as_rrset().is_some_and(|s| s.is(set)));
-    twins.any(|item| name_of(item.owner, question, scratch) == owner)
-}
-
 /// Whether the chain has been at `next` before: a CNAME of that owner is in the answer already.
-fn was_asked(
-    reply: &Reply<'_>,
-    next: Owner<'_>,
-    question: Question<'_>,
-    scratch: &Scratch,
-) -> bool {
-    let name = name_of(next, question, scratch);
+fn was_asked(reply: &Reply<'_>, next: Name<'_>, scratch: &Scratch) -> bool {
     let mut aliases = reply.answer.iter().filter(|item| item.rtype() == table::CNAME);
-    aliases.any(|item| name_of(item.owner, question, scratch) == name)
-}
-
-fn name_of<'a>(owner: Owner<'a>, question: Question<'a>, scratch: &'a Scratch) -> Name<'a> {
-    match owner {
-        Owner::Qname => question.name,
-        Owner::Name(name) => name,
-        Owner::Made(number) => scratch.name(number),
-    }
+    aliases.any(|item| reply.name_of(item.owner, scratch) == next)
 }

@@ -21,6 +21,8 @@ use std::fmt;
 pub struct Reply<'z> {
     /// The zone that says it.
     pub zone: &'z Zone,
+    /// The name that was asked for.
+    pub qname: Name<'z>,
     /// The response code: that of the last name in a chain (RFC 6604 §3).
     pub rcode: Rcode,
     /// Whether the zone has authority over the first owner name (RFC 6604 §2.1).
@@ -91,13 +93,14 @@ impl Scratch {
 /// Answers one question from one zone, whose apex is at or above its name.
 pub fn answer<'z>(
     zone: &'z Zone,
-    question: Question<'_>,
+    question: Question<'z>,
     hashes: &Suffixes,
     scratch: &mut Scratch,
 ) -> Reply<'z> {
     scratch.made.clear();
     let mut reply = Reply {
         zone,
+        qname: question.name,
         rcode: Rcode::NOERROR,
         authoritative: true,
         end: End::Found,
@@ -115,6 +118,25 @@ pub fn answer<'z>(
 }
 
 impl<'z> Reply<'z> {
+    /// Whose records an item holds.
+    pub fn name_of<'a>(&self, owner: Owner<'a>, scratch: &'a Scratch) -> Name<'a>
+    where
+        'z: 'a,
+    {
+        match owner {
+            Owner::Qname => self.qname,
+            Owner::Name(name) => name,
+            Owner::Made(number) => scratch.name(number),
+        }
+    }
+
+    /// Whether the answer has that set under that name: none stands there twice (RFC 2181 §5).
+    pub fn holds(&self, owner: Name<'_>, set: Rrset<'_>, scratch: &Scratch) -> bool {
+        let mut twins =
+            self.answer.iter().filter(|item| item.as_rrset().is_some_and(|s| s.is(set)));
+        twins.any(|item| self.name_of(item.owner, scratch) == owner)
+    }
+
     /// There is nothing, and the SOA says for how long (RFC 2308 §3).
     fn deny(&mut self, rcode: Rcode) {
         self.rcode = rcode;
