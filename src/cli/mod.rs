@@ -57,7 +57,7 @@ struct Serve {
     zones: Zones,
     /// Where to listen, UDP and TCP; may be repeated. Port 0 takes a free one [default: port 53 on
     /// each address of this machine]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Vec<SocketAddr>,
     /// Whom to become after binding, when started as root [default: the zone folder's owner, or
     /// nobody if that is root]
@@ -107,6 +107,15 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve::run(serve),
         Command::Check(check) => check::run(check),
     }
+}
+
+/// Reads where to listen.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address and a port, as in 127.0.0.1:5300, [::1]:5300, or 0.0.0.0:53 for \
+         every IPv4 address"
+            .into()
+    })
 }
 
 /// Reads a time as zone files write them: `10s`, `1h30m`, or seconds.

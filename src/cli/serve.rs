@@ -36,9 +36,6 @@ fn try_run(serve: &Serve) -> Result<(), Stopped> {
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
     let (library, state) = load(serve, &sources)?;
-    for listener in &listeners {
-        log::info!("listening on {} (UDP and TCP)", listener.local);
-    }
     serve_zones(listeners, library, state)
 }
 
@@ -128,13 +125,11 @@ fn tell(notices: &[Notice], serving: bool) {
 
 fn count(good: usize, broken: usize) -> String {
     let zones = |n: usize| if n == 1 { "1 zone".to_string() } else { format!("{n} zones") };
+    let serving = format!("serving {}", zones(good));
     match broken {
-        0 => format!("serving {}", zones(good)),
-        _ => format!(
-            "serving {}; {} cannot be served and answer SERVFAIL",
-            zones(good),
-            zones(broken)
-        ),
+        0 => serving,
+        1 => format!("{serving}; 1 zone cannot be served and answers SERVFAIL"),
+        _ => format!("{serving}; {broken} zones cannot be served and answer SERVFAIL"),
     }
 }
 
@@ -167,6 +162,7 @@ fn no_zone(sources: &Sources) -> String {
 
 /// Runs the worker and the loop until the loop ends.
 fn serve_zones(listeners: Vec<Listener>, library: Library, state: State) -> Result<(), Stopped> {
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
     let server = Server::new(listeners, state, Limits::default());
     let server = server.map_err(|error| cannot_run(&error, ""))?;
     let waker = server.waker();
@@ -177,6 +173,10 @@ fn serve_zones(listeners: Vec<Listener>, library: Library, state: State) -> Resu
     });
     let running = crate::reload::start(library, wake);
     let Running { commands, changes, thread } = running.map_err(|error| cannot_run(&error, ""))?;
+    // Said once signals are taken: whoever waits for this line may end us right after it.
+    for address in addresses {
+        log::info!("listening on {address} (UDP and TCP)");
+    }
     let served = server.run(changes, commands.clone());
     let _ = commands.send(Command::Quit); // it may have ended by itself
     if thread.join().is_err() {
