@@ -12,6 +12,7 @@
 
 pub mod message;
 pub mod peers;
+pub mod program;
 pub mod query;
 pub mod rdata;
 pub mod scenario;
