@@ -261,6 +261,7 @@ fn the_program_answers_as_a_naive_server_does() {
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(1034); // a test that fails does so again
     }
+    let enough = config.cases >= CASES;
     let reasons = RefCell::new(BTreeMap::new());
     let outcome =
         TestRunner::new(config).run(&any_case(), |case| compare(&case, &mut reasons.borrow_mut()));
@@ -268,7 +269,7 @@ fn the_program_answers_as_a_naive_server_does() {
         panic!("{failure}");
     }
     let reasons = reasons.into_inner();
-    assert_eq!(reasons.len(), 8, "not every way to end was met: {reasons:?}");
+    assert!(!enough || reasons.len() == 8, "not every way to end was met: {reasons:?}");
 }
 
 /// How often each reason for an answer was met.
