@@ -129,7 +129,7 @@ fn mistakes_are_shown_with_their_line_and_the_last_good_version_answers() {
     lab.says("holds no record");
     assert_eq!(lab.ask("www.example."), "192.0.2.1");
     lab.write("example.zone", &zone(3, 3)[..40]);
-    lab.says("data ends early");
+    lab.says("data end early");
     assert_eq!(lab.ask("www.example."), "192.0.2.1");
     lab.write("example.zone", &zone(3, 3));
     lab.becomes("www.example.", "192.0.2.3");

@@ -6,10 +6,10 @@
 //! §3.1). Other addresses go without it.
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
-#[path = "support/message.rs"]
-mod message;
+#[path = "support/records.rs"]
+mod records;
 
-use message::{Message, Name, Record, query};
+use records::{Message, Name, Record, query};
 use zonesmith::diag::Span;
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
 use zonesmith::zone::build::Builder;

@@ -19,8 +19,8 @@ mod entry;
 mod lex;
 
 use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
-use crate::name::NameBuf;
-use crate::rr::text::Word;
+use crate::name::{Name, NameBuf};
+use crate::rr::text::{self, Word, Words};
 use crate::rr::{Record, table};
 use std::sync::Arc;
 
@@ -180,11 +180,12 @@ impl<'t> Entry<'t> {
         format!("{}{more}", String::from_utf8_lossy(shown))
     }
 
-    /// What the author may have meant who begins a line with a type: its owner is missing then, and
-    /// each word is taken for the one before.
+    /// What the author may have meant who begins a line with a type whose data follow: the owner is
+    /// missing then, and each word is taken for the one before.
     fn forgotten_owner(&self) -> Option<String> {
-        let first = self.words.first().filter(|_| !self.shape.starts_blank)?;
+        let (first, data) = self.words.split_first().filter(|_| !self.shape.starts_blank)?;
         let row = table::by_mnemonic(first.of(self.text))?;
+        text::parse(row, Words::new(self.text, data, Some(Name::ROOT)), &mut Vec::new()).ok()?;
         Some(format!(
             "{} stands where the owner does: begin the line with the owner, or with a blank for that of the line before",
             row.mnemonic
