@@ -1,7 +1,7 @@
 //! `$ORIGIN`, `$TTL` and `$INCLUDE`.
 
 use super::{Entry, INCLUDE_DEPTH_MAX, Outcome, Reader, source_name};
-use crate::diag::{Diagnostic, codes};
+use crate::diag::{Diagnostic, SourceId, codes};
 use crate::name::{NameBuf, NameError, text};
 use crate::rr::text::Word;
 use crate::rr::ttl_from_text;
@@ -50,12 +50,24 @@ impl Reader<'_> {
                 arguments(entry, form, "$INCLUDE hosts.txt sub").map(|[_, path]| (path, None))?
             }
         };
+        let source = self.included(entry, path)?;
+        let outer = self.context.clone();
+        self.context.origin = origin;
+        self.open.push(source);
+        self.file(source);
+        self.open.pop();
+        self.context = outer;
+        Ok(())
+    }
+
+    /// Fetches a file to include. One that is being read already would never end.
+    fn included(&mut self, entry: Entry<'_>, path: Word) -> Result<SourceId, Box<Diagnostic>> {
         let fail = |what: String, help: &str| {
             Box::new(Diagnostic::new(&codes::BAD_INCLUDE, entry.span(path), what).help(help))
         };
-        if self.depth == INCLUDE_DEPTH_MAX {
+        if self.open.len() > INCLUDE_DEPTH_MAX {
             let what = format!("files include each other more than {INCLUDE_DEPTH_MAX} deep");
-            return Err(fail(what, "one of them includes itself, perhaps by way of others"));
+            return Err(fail(what, "put what they hold into fewer files"));
         }
         let from = source_name(&self.report.sources, entry.source);
         let written = String::from_utf8_lossy(path.of(entry.text));
@@ -63,16 +75,13 @@ impl Reader<'_> {
             let what = format!("`{}` cannot be read: {why}", entry.show(path));
             fail(what, "a path is relative to the folder of the file that includes it")
         })?;
-        let source = self.report.sources.add(name, text).ok_or_else(|| {
+        if self.open.iter().any(|&open| self.report.sources.get(open).name == name) {
+            let what = format!("`{}` is being read already", entry.show(path));
+            return Err(fail(what, "a file cannot include itself, nor one that includes it"));
+        }
+        self.report.sources.add(name, text).ok_or_else(|| {
             fail("too many files, or one of 4 GiB".into(), "put the records into fewer files")
-        })?;
-        let outer = self.context.clone();
-        self.context.origin = origin;
-        self.depth += 1;
-        self.file(source);
-        self.depth -= 1;
-        self.context = outer;
-        Ok(())
+        })
     }
 
     /// A name of the zone file: `@` is the origin, one without a final dot is relative to it.

@@ -24,7 +24,7 @@ use crate::rr::text::{self, Word, Words};
 use crate::rr::{Record, table};
 use std::sync::Arc;
 
-/// How deep `$INCLUDE` can go: a file that includes itself ends here.
+/// How deep `$INCLUDE` can go: a file that includes itself under ever new names ends here.
 const INCLUDE_DEPTH_MAX: usize = 16;
 /// The most findings of one run: a file that is no zone file has one per line.
 const FINDINGS_MAX: usize = 1000;
@@ -66,9 +66,10 @@ pub fn read(
         sink,
         context: Context { origin, ..Context::default() },
         rdata: Vec::new(),
-        depth: 0,
+        open: Vec::new(),
     };
     if let Some(source) = reader.report.sources.add(name.to_string(), text) {
+        reader.open.push(source);
         reader.file(source);
     } else {
         let empty = reader.report.sources.add(name.to_string(), Vec::new()).unwrap_or_default();
@@ -102,7 +103,8 @@ struct Reader<'r> {
     context: Context,
     /// The data of the record being read; kept to be used again.
     rdata: Vec<u8>,
-    depth: usize,
+    /// The files that are being read, each included by the one before.
+    open: Vec<SourceId>,
 }
 
 impl Reader<'_> {
