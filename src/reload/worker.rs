@@ -78,14 +78,15 @@ fn next(library: &Library) -> Result<Command, RecvTimeoutError> {
     }
 }
 
-/// Logs what happened and passes on what changes. False if nobody takes it any more.
+/// Passes on what changes, then logs what happened: who reads the line can ask at once. False if
+/// nobody takes changes any more.
 fn tell(step: Step, changes: &Sender<Vec<Change>>, wake: &dyn Fn()) -> bool {
-    step.notices.iter().for_each(super::notice::Notice::log);
-    if step.changes.is_empty() {
-        return true;
+    let mut taken = true;
+    if !step.changes.is_empty() {
+        taken = changes.send(step.changes).is_ok();
+        wake();
     }
-    let taken = changes.send(step.changes).is_ok();
-    wake();
+    step.notices.iter().for_each(super::notice::Notice::log);
     taken
 }
 
