@@ -8,6 +8,7 @@ use crate::answer::{self, Data, End, Item, Owner, Reply, Scratch};
 use crate::name::{Name, Suffixes};
 use crate::rr::{Class, table};
 use crate::wire::codes::{Ede, Rcode};
+use crate::wire::compress::Compressor;
 use crate::wire::request::{Fault, Question, Reading, Request};
 use crate::wire::response::{self, DoesNotFit, Response, Section};
 use crate::wire::{HEADER_LEN, TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
@@ -50,12 +51,16 @@ pub struct State {
     /// The operator's choices.
     pub policy: Policy,
     scratch: Scratch,
+    /// Of the question's name.
+    hashes: Suffixes,
+    names: Compressor,
 }
 
 impl State {
     /// No zones yet.
     pub fn new(policy: Policy) -> State {
-        State { zones: ZoneSet::default(), policy, scratch: Scratch::new() }
+        let (hashes, names) = (Suffixes::default(), Compressor::default());
+        State { zones: ZoneSet::default(), policy, scratch: Scratch::new(), hashes, names }
     }
 }
 
@@ -105,24 +110,30 @@ pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>)
             return Outcome::Send(Reason::Fault(fault));
         }
     };
-    let hashes = Suffixes::of(request.question.name);
-    let mut response = Response::to(&request, &hashes, len_max(&request, from.transport), out);
-    let State { zones, policy, scratch } = state;
-    Outcome::Send(match decide(&request, &hashes, zones) {
-        Verdict::Refuse(rcode, ede, reason) => refuse(response, rcode, ede, reason),
+    let State { zones, policy, scratch, hashes, names } = state;
+    hashes.fill(request.question.name);
+    let len_max = len_max(&request, from.transport);
+    let mut response = Response::to(&request, hashes, names, len_max, out);
+    let reason = match decide(&request, hashes, zones) {
+        Verdict::Refuse(rcode, ede, reason) => {
+            response.status(rcode, ede);
+            reason
+        }
         Verdict::Answer(slot, zone) => {
-            let reply = answer::answer(zone, request.question, &hashes, scratch);
+            let reply = answer::answer(zone, request.question, hashes, scratch);
             // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
             if reply.authoritative && request.question.class == Class::IN {
                 response.set_authoritative();
             }
-            write(response, &reply, zones, *policy, scratch);
+            write(&mut response, &reply, zones, *policy, scratch);
             match slot {
                 Slot::Stale(_) => Reason::AnsweredStale(reply.end),
                 _ => Reason::Answered(reply.end),
             }
         }
-    })
+    };
+    response.finish();
+    Outcome::Send(reason)
 }
 
 /// How long the answer may be (RFC 6891 §6.2.3, RFC 9715 §3.2).
@@ -187,27 +198,20 @@ fn find_zone<'z>(
     Some(nearest)
 }
 
-fn refuse(mut response: Response<'_>, rcode: Rcode, ede: Option<Ede>, reason: Reason) -> Reason {
-    response.status(rcode, ede);
-    response.finish();
-    reason
-}
-
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
 /// kindness is left out.
 fn write(
-    mut response: Response<'_>,
+    response: &mut Response<'_>,
     reply: &Reply<'_>,
     zones: &ZoneSet,
     policy: Policy,
     scratch: &Scratch,
 ) {
     response.status(reply.rcode, None);
-    match write_needed(&mut response, reply, scratch) {
-        Ok(()) => write_kindnesses(&mut response, reply, zones, policy, scratch),
+    match write_needed(response, reply, scratch) {
+        Ok(()) => write_kindnesses(response, reply, zones, policy, scratch),
         Err(DoesNotFit) => response.set_truncated(),
     }
-    response.finish();
 }
 
 /// Answer, authority, and the glue that a referral cannot do without.

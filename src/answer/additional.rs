@@ -10,6 +10,7 @@ use crate::name::{Name, Suffixes};
 use crate::rr::table;
 use crate::zone::set::ZoneSet;
 use crate::zone::{Node, Position, Rrset};
+use arrayvec::ArrayVec;
 
 /// The most address sets that go along as a kindness: an answer that fills 1,232 octets has room for
 /// fewer.
@@ -54,19 +55,17 @@ pub fn of_targets<'z>(
     zones: &'z ZoneSet,
     mut take: impl FnMut(Name<'z>, Rrset<'z>),
 ) {
-    let mut given: [Option<(Name<'z>, Rrset<'z>)>; KINDNESSES_MAX] = [None; KINDNESSES_MAX];
-    let mut count = 0;
+    let mut given: ArrayVec<(Name<'z>, Rrset<'z>), KINDNESSES_MAX> = ArrayVec::new();
     for target in sets.flat_map(Rrset::targets) {
         for set in held(target, zones).into_iter().flat_map(addresses) {
-            let mut before = given[..count].iter().flatten();
-            if before.any(|(owner, other)| other.is(set) && *owner == target)
+            if given.iter().any(|(owner, other)| other.is(set) && *owner == target)
                 || reply.holds(target, set, scratch)
             {
                 continue;
             }
-            let Some(place) = given.get_mut(count) else { return };
-            *place = Some((target, set));
-            count += 1;
+            if given.try_push((target, set)).is_err() {
+                return;
+            }
             take(target, set);
         }
     }

@@ -4,6 +4,7 @@ use super::CHAIN_MAX;
 use crate::name::Name;
 use crate::rr::{Rtype, table};
 use crate::zone::Rrset;
+use arrayvec::ArrayVec;
 
 /// Whose records they are.
 #[derive(Clone, Copy)]
@@ -66,34 +67,4 @@ impl<'z> Item<'z> {
 const ITEMS_MAX: usize = 2 * CHAIN_MAX + 1;
 
 /// A section's items, in order.
-pub struct List<'z> {
-    items: [Option<Item<'z>>; ITEMS_MAX],
-    len: usize,
-}
-
-impl Default for List<'_> {
-    fn default() -> Self {
-        List { items: [None; ITEMS_MAX], len: 0 }
-    }
-}
-
-impl<'z> List<'z> {
-    /// Adds an item at the end. A chain has no more links than the list has room for.
-    pub(super) fn push(&mut self, item: Item<'z>) {
-        debug_assert!(self.len < ITEMS_MAX, "a chain ends at CHAIN_MAX");
-        if let Some(place) = self.items.get_mut(self.len) {
-            *place = Some(item);
-            self.len += 1;
-        }
-    }
-
-    /// The items in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Item<'z>> + Clone {
-        self.items[..self.len].iter().flatten()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
+pub type List<'z> = ArrayVec<Item<'z>, ITEMS_MAX>;

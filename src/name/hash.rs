@@ -10,41 +10,60 @@
 //! Letters count in lower case. Tables keyed by it hold the zone author's names alone; who asks can
 //! aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
 
-use super::{LABELS_MAX, Name};
+use super::{LABELS_MAX, NAME_LEN_MAX, Name};
+use arrayvec::ArrayVec;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const MULTIPLIER: u64 = 0xff51_afd7_ed55_8ccd;
 
+/// Octets that are hashed at a time.
+const WORD_LEN: usize = 8;
+
 /// The hashes of a name and of all names above it.
 pub struct Suffixes {
-    hashes: [u64; LABELS_MAX + 1],
-    /// Where each label starts in the name, by its number from the right; the root's is its end.
-    offsets: [u8; LABELS_MAX + 1],
-    labels: usize,
+    /// By the number of labels.
+    hashes: ArrayVec<u64, { LABELS_MAX + 1 }>,
+    /// Where each label starts in the name, by its number from the left; the root's is the last.
+    offsets: ArrayVec<u8, { LABELS_MAX + 1 }>,
+}
+
+impl Default for Suffixes {
+    /// Those of the root.
+    fn default() -> Suffixes {
+        Suffixes::of(Name::ROOT)
+    }
 }
 
 impl Suffixes {
     /// Hashes `name` from the right.
     pub fn of(name: Name<'_>) -> Suffixes {
-        let labels = name.label_count();
-        let mut suffixes = Suffixes { hashes: [SEED; _], offsets: [0; _], labels };
-        let mut at = 0;
-        for (number, label) in name.labels().enumerate() {
-            suffixes.offsets[labels - number] = at;
-            at += 1 + super::length(label.len());
-        }
-        suffixes.offsets[0] = at;
-        for count in 1..=labels {
-            let start = usize::from(suffixes.offsets[count]) + 1;
-            let end = usize::from(suffixes.offsets[count - 1]);
-            suffixes.hashes[count] = step(suffixes.hashes[count - 1], &name.as_wire()[start..end]);
-        }
+        let mut suffixes = Suffixes { hashes: ArrayVec::new(), offsets: ArrayVec::new() };
+        suffixes.fill(name);
         suffixes
+    }
+
+    /// Becomes those of `name`: no kilobyte is moved for a name of thirty octets.
+    pub fn fill(&mut self, name: Name<'_>) {
+        let lower = Lower::of(name);
+        self.offsets.clear();
+        self.hashes.clear();
+        let mut at = 0;
+        self.offsets.push(at);
+        while lower.octets[usize::from(at)] != 0 {
+            at += 1 + lower.octets[usize::from(at)];
+            self.offsets.push(at);
+        }
+        let mut hash = SEED;
+        self.hashes.push(hash);
+        for &start in self.offsets.iter().rev().skip(1) {
+            hash = lower.step(hash, usize::from(start));
+            self.hashes.push(hash);
+        }
     }
 
     /// The number of labels of the name.
     pub fn labels(&self) -> usize {
-        self.labels
+        self.hashes.len() - 1
     }
 
     /// The hash of the rightmost `labels` labels.
@@ -54,7 +73,7 @@ impl Suffixes {
 
     /// Where the rightmost `labels` labels start in the name, in octets.
     pub fn offset(&self, labels: usize) -> usize {
-        usize::from(self.offsets[labels])
+        usize::from(self.offsets[self.labels() - labels])
     }
 }
 
@@ -66,20 +85,48 @@ pub fn of(name: Name<'_>) -> u64 {
 
 /// The hash of `label` in front of a name whose hash is `parent`.
 pub fn step(parent: u64, label: &[u8]) -> u64 {
-    let mut hash = parent ^ (label.len() as u64).wrapping_mul(SEED);
-    let mut words = label.chunks_exact(8);
-    for word in &mut words {
-        hash = mix(hash, lower(word));
-    }
-    mix(hash, lower(words.remainder()))
+    let words = label.chunks(WORD_LEN).map(|chunk| {
+        let mut word = [0; WORD_LEN];
+        word[..chunk.len()].copy_from_slice(chunk);
+        word.make_ascii_lowercase();
+        u64::from_le_bytes(word)
+    });
+    words.fold(begin(parent, label.len()), mix)
 }
 
-/// At most eight octets as a number, letters in lower case.
-fn lower(octets: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..octets.len()].copy_from_slice(octets);
-    word.make_ascii_lowercase();
-    u64::from_le_bytes(word)
+/// A name in lower case, with octets to spare behind it, so that labels can be read in whole words.
+struct Lower {
+    octets: [u8; NAME_LEN_MAX + WORD_LEN],
+}
+
+impl Lower {
+    fn of(name: Name<'_>) -> Lower {
+        let wire = name.as_wire();
+        let mut octets = [0; NAME_LEN_MAX + WORD_LEN];
+        octets[..wire.len()].copy_from_slice(wire);
+        let whole_words = wire.len().next_multiple_of(WORD_LEN);
+        octets[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
+        Lower { octets }
+    }
+
+    /// As [`step`], for the label whose length octet is at `start`.
+    fn step(&self, parent: u64, start: usize) -> u64 {
+        let len = usize::from(self.octets[start]);
+        let mut hash = begin(parent, len);
+        let mut read = 0;
+        while read < len {
+            let rest = &self.octets[start + 1 + read..];
+            let word = rest.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
+            let beyond = WORD_LEN.saturating_sub(len - read) * 8;
+            hash = mix(hash, word << beyond >> beyond);
+            read += WORD_LEN;
+        }
+        hash
+    }
+}
+
+fn begin(parent: u64, label_len: usize) -> u64 {
+    parent ^ (label_len as u64).wrapping_mul(SEED)
 }
 
 fn mix(hash: u64, word: u64) -> u64 {

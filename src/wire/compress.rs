@@ -15,12 +15,24 @@ const PROBES: usize = 8;
 /// The last offset that a pointer can hold, and one.
 const POINTER_END: usize = 0x4000;
 
-/// The names written so far.
+/// The names written so far. Kept between messages, so that none pays for its making.
 pub struct Compressor {
     /// Offsets from the start of the message; 0, where the header is, stands for none.
     slots: [u16; SLOTS],
+    /// Whether the slots are this message's: they are cleared when its first name comes, since most
+    /// answers have none but the question's.
+    begun: bool,
     /// Where the question ends.
     question_end: usize,
+    /// Of the name being written.
+    suffixes: Suffixes,
+}
+
+impl Default for Compressor {
+    fn default() -> Compressor {
+        let suffixes = Suffixes::default();
+        Compressor { slots: [0; SLOTS], begun: false, question_end: 0, suffixes }
+    }
 }
 
 /// A name as it is to be written: so many octets of it, and then a pointer, if there is one.
@@ -32,38 +44,53 @@ pub struct Plan {
 }
 
 impl Compressor {
-    /// For a message whose question is `qname` and ends at `question_end`.
-    pub fn new(hashes: &Suffixes, question_end: usize) -> Compressor {
-        let mut compressor = Compressor { slots: [0; SLOTS], question_end };
-        for labels in 1..=hashes.labels() {
-            compressor.remember(hashes.hash(labels), super::HEADER_LEN + hashes.offset(labels));
-        }
-        compressor
+    /// Begins a message whose question ends at `question_end`.
+    pub fn begin(&mut self, question_end: usize) {
+        self.begun = false;
+        self.question_end = question_end;
     }
 
-    /// How `name` is to be written at the end of `message`. Remembers it as written.
-    pub fn plan(&mut self, message: &[u8], name: Name<'_>) -> Plan {
-        let hashes = Suffixes::of(name);
-        let known = (1..=hashes.labels()).rev().find_map(|labels| {
-            let suffix = &name.as_wire()[hashes.offset(labels)..];
-            self.find(message, hashes.hash(labels), suffix).map(|offset| (labels, offset))
+    /// How `name` is to be written at the end of `message`, whose question is `question`. Remembers it
+    /// as written.
+    pub fn plan(&mut self, message: &[u8], question: &Suffixes, name: Name<'_>) -> Plan {
+        self.look_at(question, name);
+        let labels = self.suffixes.labels();
+        let known = (1..=labels).rev().find_map(|labels| {
+            let suffix = &name.as_wire()[self.suffixes.offset(labels)..];
+            self.find(message, self.suffixes.hash(labels), suffix).map(|offset| (labels, offset))
         });
         let (shared, pointer) = known.map_or((0, None), |(labels, at)| (labels, Some(at)));
-        for labels in shared + 1..=hashes.labels() {
-            self.remember(hashes.hash(labels), message.len() + hashes.offset(labels));
-        }
+        self.remember_from(shared + 1, message.len());
         let literal = match pointer {
-            Some(_) => hashes.offset(shared),
+            Some(_) => self.suffixes.offset(shared),
             None => name.as_wire().len(),
         };
         Plan { literal, pointer }
     }
 
     /// Remembers a name that is written out at the end of `message`: others may point at it.
-    pub fn note(&mut self, message: &[u8], name: Name<'_>) {
-        let hashes = Suffixes::of(name);
-        for labels in 1..=hashes.labels() {
-            self.remember(hashes.hash(labels), message.len() + hashes.offset(labels));
+    pub fn note(&mut self, message: &[u8], question: &Suffixes, name: Name<'_>) {
+        self.look_at(question, name);
+        self.remember_from(1, message.len());
+    }
+
+    fn look_at(&mut self, question: &Suffixes, name: Name<'_>) {
+        if !self.begun {
+            self.begun = true;
+            self.slots.fill(0);
+            for labels in 1..=question.labels() {
+                let offset = super::HEADER_LEN + question.offset(labels);
+                remember(&mut self.slots, question.hash(labels), offset);
+            }
+        }
+        self.suffixes.fill(name);
+    }
+
+    /// Remembers the suffixes of the name looked at, from the one with so many labels on.
+    fn remember_from(&mut self, labels: usize, at: usize) {
+        for labels in labels..=self.suffixes.labels() {
+            let offset = at + self.suffixes.offset(labels);
+            remember(&mut self.slots, self.suffixes.hash(labels), offset);
         }
     }
 
@@ -71,16 +98,6 @@ impl Compressor {
     fn find(&self, message: &[u8], hash: u64, name: &[u8]) -> Option<u16> {
         let candidates = slots(hash).map(|slot| self.slots[slot]).take_while(|&offset| offset != 0);
         candidates.into_iter().find(|&offset| self.stands_at(message, usize::from(offset), name))
-    }
-
-    /// Takes the first free slot, if there is one and a pointer can reach that far.
-    fn remember(&mut self, hash: u64, offset: usize) {
-        let Some(offset) = u16::try_from(offset).ok().filter(|_| offset < POINTER_END) else {
-            return;
-        };
-        if let Some(free) = slots(hash).find(|&slot| self.slots[slot] == 0) {
-            self.slots[free] = offset;
-        }
     }
 
     /// Whether `name` stands in `message` at `offset`. A slot left by an RRset that was taken back
@@ -116,6 +133,16 @@ impl Compressor {
             rest = &rest[there.len()..];
         }
         false
+    }
+}
+
+/// Takes the first free slot, if there is one and a pointer can reach that far.
+fn remember(table: &mut [u16; SLOTS], hash: u64, offset: usize) {
+    let Some(offset) = u16::try_from(offset).ok().filter(|_| offset < POINTER_END) else {
+        return;
+    };
+    if let Some(free) = slots(hash).find(|&slot| table[slot] == 0) {
+        table[free] = offset;
     }
 }
 

@@ -60,7 +60,8 @@ pub struct Response<'o> {
     ede: Option<Ede>,
     /// The query's OPT record.
     edns: Option<Edns>,
-    names: Compressor,
+    hashes: &'o Suffixes,
+    names: &'o mut Compressor,
 }
 
 impl<'o> Response<'o> {
@@ -68,7 +69,8 @@ impl<'o> Response<'o> {
     /// will have at most `len_max` octets.
     pub fn to(
         request: &Request<'_>,
-        hashes: &Suffixes,
+        hashes: &'o Suffixes,
+        names: &'o mut Compressor,
         len_max: u16,
         out: &'o mut Vec<u8>,
     ) -> Response<'o> {
@@ -79,6 +81,7 @@ impl<'o> Response<'o> {
         out.extend_from_slice(&question.rtype.0.to_be_bytes());
         out.extend_from_slice(&question.class.0.to_be_bytes());
         out[base..base + 2].copy_from_slice(&request.header.id);
+        names.begin(out.len() - base);
         let opt_len = if request.edns.is_some() { OPT_LEN } else { 0 };
         Response {
             base,
@@ -88,7 +91,8 @@ impl<'o> Response<'o> {
             rcode: Rcode::NOERROR,
             ede: None,
             edns: request.edns,
-            names: Compressor::new(hashes, out.len() - base),
+            hashes,
+            names,
             out,
         }
     }
@@ -142,7 +146,7 @@ impl<'o> Response<'o> {
     }
 
     /// Ends the message: OPT, then the header.
-    pub fn finish(mut self) {
+    pub fn finish(&mut self) {
         if let Some(edns) = self.edns {
             write_opt(edns, self.rcode, self.ede, self.out);
             self.counts[Section::Additional as usize] += 1;
@@ -164,16 +168,15 @@ impl<'o> Response<'o> {
             Owner::Qname => self.out.extend_from_slice(&[0xc0, 12]),
             Owner::Name(name) => self.name(name),
         }
-        self.out.extend_from_slice(&rtype.0.to_be_bytes());
-        self.out.extend_from_slice(&Class::IN.0.to_be_bytes());
-        self.out.extend_from_slice(&ttl.to_be_bytes());
-        let len_at = self.out.len();
-        self.out.extend_from_slice(&[0; 2]);
+        let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), Class::IN.0.to_be_bytes());
+        let [s1, s2, s3, s4] = ttl.to_be_bytes();
+        self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]);
+        let len_at = self.out.len() - 2;
         for part in rdata::parts(rtype, rdata) {
             match part {
                 Part::Name(name) => self.name(name),
                 Part::PlainName(name) => {
-                    self.names.note(&self.out[self.base..], name);
+                    self.names.note(&self.out[self.base..], self.hashes, name);
                     self.out.extend_from_slice(name.as_wire());
                 }
                 Part::Octets(octets) => self.out.extend_from_slice(octets),
@@ -184,7 +187,7 @@ impl<'o> Response<'o> {
     }
 
     fn name(&mut self, name: Name<'_>) {
-        let plan = self.names.plan(&self.out[self.base..], name);
+        let plan = self.names.plan(&self.out[self.base..], self.hashes, name);
         self.out.extend_from_slice(&name.as_wire()[..plan.literal]);
         if let Some(offset) = plan.pointer {
             self.out.extend_from_slice(&(0xc000 | offset).to_be_bytes());
