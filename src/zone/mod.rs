@@ -19,7 +19,7 @@ pub mod set;
 
 pub use lookup::{Found, Position};
 
-use crate::name::{Name, Suffixes};
+use crate::name::{Name, Suffixes, same_octets};
 use crate::rr::{Rtype, table};
 use hashbrown::HashTable;
 
@@ -164,7 +164,7 @@ impl Zone {
     fn find(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
         let same = |&number: &u32| {
             let at = self.nodes[number as usize].name as usize;
-            self.octets.get(at..at + name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name))
+            self.octets.get(at..at + name.len()).is_some_and(|there| same_octets(there, name))
         };
         self.index.find(hash, same).map(|&number| self.node(number))
     }

@@ -1,7 +1,7 @@
 //! All zones that are served, and the one that a name belongs to.
 
 use super::Zone;
-use crate::name::{Name, NameBuf, Suffixes};
+use crate::name::{Name, NameBuf, Suffixes, same_octets};
 use hashbrown::HashTable;
 use std::sync::Arc;
 
@@ -54,10 +54,9 @@ impl ZoneSet {
     /// §4.3.2 step 2): its slot, and how many labels its apex has.
     pub fn find(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<(&Slot, usize)> {
         (0..=labels.min(self.labels_max)).rev().find_map(|labels| {
-            let suffix = name.as_wire()[hashes.offset(labels)..].as_ref();
-            let same = |entry: &(u64, NameBuf, Slot)| {
-                entry.1.as_name().as_wire().eq_ignore_ascii_case(suffix)
-            };
+            let suffix = &name.as_wire()[hashes.offset(labels)..];
+            let same =
+                |entry: &(u64, NameBuf, Slot)| same_octets(entry.1.as_name().as_wire(), suffix);
             self.table.find(hashes.hash(labels), same).map(|entry| (&entry.2, labels))
         })
     }
