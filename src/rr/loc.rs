@@ -2,6 +2,7 @@
 
 use super::decimal;
 use super::text::{DataError, Words};
+use std::fmt::Write as _;
 
 /// The octets of version 0, the only one.
 pub(super) const LEN: usize = 16;
@@ -33,6 +34,53 @@ pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Data
     Ok(())
 }
 
+/// Whether `octets` are a place of version 0 with angles on the globe, and sizes of one digit and
+/// one power (RFC 1876 §2).
+pub(super) fn is_valid(octets: &[u8]) -> bool {
+    let Some([latitude, longitude, _]) = numbers(octets) else { return false };
+    octets[0] == 0
+        && octets[1..4].iter().all(|size| size >> 4 <= 9 && size & 0xf <= 9)
+        && latitude.abs_diff(ORIGIN) <= 90 * 3_600_000
+        && longitude.abs_diff(ORIGIN) <= 180 * 3_600_000
+}
+
+/// Prints a place. A size of no metres is printed only in its usual form, nought to the power of
+/// nought, since reading gives no other.
+pub(super) fn print(octets: &[u8], out: &mut String) -> Option<()> {
+    let [latitude, longitude, altitude] = numbers(octets)?;
+    print_angle(latitude, ['N', 'S'], out)?;
+    print_angle(longitude, ['E', 'W'], out)?;
+    print_metres(i64::from(altitude) - ALTITUDE_BASE_CM, out)?;
+    for &size in &octets[1..4] {
+        if size >> 4 == 0 && size != 0 {
+            return None;
+        }
+        out.push(' ');
+        print_metres(i64::from(size >> 4) * 10i64.pow(u32::from(size & 0xf)), out)?;
+    }
+    Some(())
+}
+
+/// Latitude, longitude and altitude.
+fn numbers(octets: &[u8]) -> Option<[u32; 3]> {
+    let (&numbers, _) = octets.get(4..LEN)?.split_first_chunk::<12>()?;
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = numbers;
+    Some([[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_be_bytes))
+}
+
+fn print_angle(angle: u32, directions: [char; 2], out: &mut String) -> Option<()> {
+    let ms = angle.abs_diff(ORIGIN);
+    let [degrees, minutes] = [ms / 3_600_000, ms / 60_000 % 60];
+    let [seconds, thousandths] = [ms / 1000 % 60, ms % 1000];
+    let direction = directions[usize::from(angle < ORIGIN)];
+    write!(out, "{degrees} {minutes} {seconds}.{thousandths:03} {direction} ").ok()
+}
+
+fn print_metres(cm: i64, out: &mut String) -> Option<()> {
+    let sign = if cm < 0 { "-" } else { "" };
+    write!(out, "{sign}{}.{:02}m", cm.abs() / 100, cm.abs() % 100).ok()
+}
+
 /// Degrees, minutes, seconds with up to three decimals, and a direction.
 fn angle(
     words: &mut Words<'_>,
@@ -41,7 +89,7 @@ fn angle(
     directions: [&[u8]; 2],
 ) -> Result<u32, DataError> {
     let wrong = |words: &Words<'_>| words.bad(format!("expected {expected}"));
-    let limits_ms = [degrees_max * 3_600_000, 59 * 60_000, 59_999];
+    let limits_ms = [degrees_max * 3_600_000, 59 * 60_000, 60_000]; // 60.000 is what rounding gives
     let mut total_ms = 0;
     for (unit_ms, limit_ms) in [3_600_000, 60_000, 1_000].into_iter().zip(limits_ms) {
         let next = words.peek().ok_or(DataError::Missing(expected))?;
@@ -112,21 +160,11 @@ fn size(cm: u64) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::text::Word;
+    use super::super::testing::{self, show};
     use super::*;
 
     fn read(text: &str) -> Option<Vec<u8>> {
-        let mut words = Vec::new();
-        let mut at = 0u32;
-        for word in text.split(' ') {
-            let end = at + u32::try_from(word.len()).unwrap();
-            words.push(Word { start: at, end, quoted: false });
-            at = end + 1;
-        }
-        let row = super::super::table::by_mnemonic(b"LOC").unwrap();
-        let mut out = Vec::new();
-        let words = Words::new(text.as_bytes(), &words, None);
-        super::super::text::parse(row, words, &mut out).ok().map(|()| out)
+        testing::read(&format!("LOC {text}")).ok()
     }
 
     #[test]
@@ -146,5 +184,33 @@ mod tests {
         {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn printed_with_every_field() {
+        assert_eq!(
+            show("LOC 42 21 54 N 71 06 18 W -24m 30m"),
+            "42 21 54.000 N 71 6 18.000 W -24.00m 30.00m 10000.00m 10.00m"
+        );
+        assert_eq!(
+            show("LOC 0 S 0 0 0.001 W -0.5 0"),
+            "0 0 0.000 N 0 0 0.001 W -0.50m 0.00m 10000.00m 10.00m"
+        );
+        assert_eq!(read("51 11 60 N 0 E 0"), read("51 12 N 0 E 0"));
+    }
+
+    #[test]
+    fn octets_that_are_no_place() {
+        let octets = read("90 N 180 W 0").unwrap();
+        assert!(is_valid(&octets));
+        for (at, octet) in [(0, 1), (1, 0xa0), (2, 0x1a), (4, 0xff), (8, 0)] {
+            let mut wrong = octets.clone();
+            wrong[at] = octet;
+            assert!(!is_valid(&wrong), "{wrong:?}");
+        }
+        let mut unusual = octets;
+        unusual[1] = 0x03;
+        assert!(is_valid(&unusual));
+        assert_eq!(print(&unusual, &mut String::new()), None);
     }
 }

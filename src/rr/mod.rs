@@ -2,14 +2,27 @@
 //!
 //! One row of [`table`] describes a type: its mnemonic, its code, and the kinds of its fields in
 //! order. Everything that handles record data reads that row: [`text`] turns words of a zone file
-//! into wire bytes by it, [`rdata`] walks the bytes by it. A type without a row is known by its
-//! number and read in the form of RFC 3597. Adding a type is adding a row.
+//! into wire bytes by it, [`print`] turns the bytes into words again, [`rdata`] walks the bytes. A
+//! type without a row is known by its number and written in the form of RFC 3597. Adding a type is
+//! adding a row; a new kind of field is one arm in each of the three, and a file of its own if it is
+//! more than a few lines.
 
-pub mod loc;
+mod apl;
+mod bitmap;
+pub mod codes;
+mod encoded;
+mod gateway;
+mod hip;
+mod loc;
+pub mod print;
 pub mod rdata;
-pub mod svcb;
+mod strings;
+mod svcb;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod text;
+mod time;
 
 use crate::name::Name;
 use std::fmt;
@@ -18,13 +31,37 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rtype(pub u16);
 
+/// Types that no zone holds: those of questions and of messages themselves (RFC 6895 §3.1).
+const MESSAGE_TYPES: [(&str, u16); 9] = [
+    ("OPT", 41),
+    ("NXNAME", 128),
+    ("TKEY", 249),
+    ("TSIG", 250),
+    ("IXFR", 251),
+    ("AXFR", 252),
+    ("MAILB", 253),
+    ("MAILA", 254),
+    ("ANY", 255),
+];
+
 impl Rtype {
     /// The type of that mnemonic, or of the form `TYPE123` (RFC 3597 §5), in any case.
     pub fn from_text(text: &[u8]) -> Option<Rtype> {
-        table::by_mnemonic(text).map(|row| row.rtype).or_else(|| {
-            let (prefix, digits) = text.split_at_checked(4)?;
-            prefix.eq_ignore_ascii_case(b"TYPE").then(|| decimal(digits)).flatten().map(Rtype)
-        })
+        if let Some(row) = table::by_mnemonic(text) {
+            return Some(row.rtype);
+        }
+        let is_text = |(name, _): &&(&str, u16)| name.as_bytes().eq_ignore_ascii_case(text);
+        if let Some((_, code)) = MESSAGE_TYPES.iter().find(is_text) {
+            return Some(Rtype(*code));
+        }
+        let (prefix, digits) = text.split_at_checked(4)?;
+        prefix.eq_ignore_ascii_case(b"TYPE").then(|| decimal(digits)).flatten().map(Rtype)
+    }
+
+    /// The mnemonic, if the type has one.
+    pub fn mnemonic(self) -> Option<&'static str> {
+        let of_messages = || MESSAGE_TYPES.iter().find(|(_, code)| *code == self.0);
+        table::row(self).map(|row| row.mnemonic).or_else(|| of_messages().map(|(name, _)| *name))
     }
 
     /// Whether the type can stand in a zone: not a question's (`ANY`, `AXFR`, …), not a message's
@@ -36,12 +73,9 @@ impl Rtype {
 
 impl fmt::Display for Rtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (table::row(*self), self.0) {
-            (Some(row), _) => f.write_str(row.mnemonic),
-            (None, 251) => f.write_str("IXFR"),
-            (None, 252) => f.write_str("AXFR"),
-            (None, 255) => f.write_str("ANY"),
-            (None, code) => write!(f, "TYPE{code}"),
+        match self.mnemonic() {
+            Some(mnemonic) => f.write_str(mnemonic),
+            None => write!(f, "TYPE{}", self.0),
         }
     }
 }

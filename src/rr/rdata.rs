@@ -1,7 +1,7 @@
 //! Record data as bytes, walked by a type's row.
 
 use super::table::{Field, Row};
-use super::{Rtype, loc, svcb, table};
+use super::{Rtype, apl, bitmap, gateway, hip, loc, strings, svcb, table};
 use crate::name::Name;
 
 /// A run of record data.
@@ -15,10 +15,12 @@ pub enum Part<'a> {
     Octets(&'a [u8]),
 }
 
-/// The data of a record of type `rtype`, part by part. What does not follow the row comes as
-/// octets, so that every input is walked to its end.
+/// The data of a record of type `rtype`, part by part, what stands behind the last name in one. What
+/// does not follow the row comes as octets, so that every input is walked to its end.
 pub fn parts(rtype: Rtype, rdata: &[u8]) -> Parts<'_> {
-    Parts { fields: table::row(rtype).map_or(&[], |row| row.fields), rest: rdata }
+    let fields = table::row(rtype).map_or(&[][..], |row| row.fields);
+    let last = fields.iter().rposition(|field| matches!(field, Field::Name | Field::PlainName));
+    Parts { fields: &fields[..last.map_or(0, |last| last + 1)], rest: rdata }
 }
 
 /// Iterates over the parts of record data.
@@ -66,28 +68,33 @@ pub fn same(rtype: Rtype, a: &[u8], b: &[u8]) -> bool {
 }
 
 /// How many octets at the start of `rdata` the field takes; `None` if they are not its kind.
-fn field_len(field: Field, rdata: &[u8]) -> Option<usize> {
-    let counted = |rest: &[u8]| rest.first().map(|&len| 1 + usize::from(len));
+pub(super) fn field_len(field: Field, rdata: &[u8]) -> Option<usize> {
+    let whole = |is_valid: bool| is_valid.then_some(rdata.len());
     let len = match field {
         Field::Name | Field::PlainName => Name::split_from(rdata)?.0.as_wire().len(),
         Field::U8 => 1,
-        Field::U16 => 2,
-        Field::U32 | Field::Seconds | Field::Ipv4 => 4,
+        Field::U16 | Field::Type => 2,
+        Field::U32 | Field::Seconds | Field::Time | Field::Ipv4 => 4,
+        Field::U64 | Field::Locator => 8,
         Field::Ipv6 => 16,
         Field::Eui(len) => len,
-        Field::Text => counted(rdata)?,
-        Field::Tag => counted(rdata).filter(|&len| len > 1)?,
-        Field::Texts => {
-            let mut at = counted(rdata)?;
-            while at < rdata.len() {
-                at += counted(&rdata[at..])?;
-            }
-            at
-        }
-        Field::Location => loc::LEN,
-        Field::SvcParams => return svcb::is_valid(rdata).then_some(rdata.len()),
-        Field::Hex => return (!rdata.is_empty()).then_some(rdata.len()),
-        Field::Value => rdata.len(),
+        Field::Code(codes) => codes.octets(),
+        Field::Types => return whole(!rdata.is_empty() && bitmap::is_types(rdata)),
+        Field::TypesIfAny => return whole(bitmap::is_types(rdata)),
+        Field::Ports => return whole(bitmap::is_ports(rdata)),
+        Field::Prefixes => return whole(apl::is_valid(rdata)),
+        Field::Gateway => gateway::gateway_len(rdata)?,
+        Field::Relay => gateway::relay_len(rdata)?,
+        Field::Text | Field::Salt => strings::len(rdata)?,
+        Field::TextIfAny => strings::len(rdata).unwrap_or(0),
+        Field::Texts => strings::all_len(rdata)?,
+        Field::Tag => strings::tag_len(rdata)?,
+        Field::HashedOwner => strings::len(rdata).filter(|&len| len > 1)?,
+        Field::Hex | Field::Base64 | Field::Nsap => return whole(!rdata.is_empty()),
+        Field::Value | Field::Base64IfAny | Field::Base64OrHyphen | Field::Octets => rdata.len(),
+        Field::Location => return loc::is_valid(rdata.get(..loc::LEN)?).then_some(loc::LEN),
+        Field::Identity => return whole(hip::is_valid(rdata)),
+        Field::SvcParams => return whole(svcb::is_valid(rdata)),
     };
     (len <= rdata.len()).then_some(len)
 }

@@ -1,6 +1,10 @@
 //! The record types: one row each.
+//!
+//! All of IANA's registry that can stand in a zone, but for those that are obsolete: MD, MF, NXT and
+//! A6 are written by their numbers. SPF and DLV, obsolete too, are still found in zones.
 
 use super::Rtype;
+use super::codes::{ALGORITHM, CERTIFICATE, Codes, DIGEST, NSEC3_HASH, PROTOCOL, SCHEME};
 
 /// One type.
 #[derive(Debug)]
@@ -16,7 +20,7 @@ pub struct Row {
     pub target: Option<usize>,
 }
 
-/// One kind of field.
+/// One kind of field. Those that run to the end of the data can only stand last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// A name that messages may compress: those of RFC 1035 alone (RFC 3597 §4).
@@ -29,74 +33,180 @@ pub enum Field {
     U16,
     /// A number of four octets.
     U32,
+    /// A number of eight octets.
+    U64,
+    /// A number of one or two octets, some values of which have names.
+    Code(&'static Codes),
+    /// A record type (RFC 4034 §3.1.1).
+    Type,
+    /// A set of record types, to the end of the data (RFC 4034 §4.1.2).
+    Types,
+    /// The same, possibly empty (RFC 5155 §3.2.1, RFC 7477 §2.1.1).
+    TypesIfAny,
+    /// A set of ports, to the end of the data (RFC 1035 §3.4.2).
+    Ports,
     /// Seconds in four octets, with units or without in text.
     Seconds,
+    /// A point in time in four octets (RFC 4034 §3.1.5).
+    Time,
     /// An IPv4 address (RFC 1035 §3.4.1).
     Ipv4,
     /// An IPv6 address (RFC 3596 §2.2).
     Ipv6,
+    /// Address prefixes, to the end of the data (RFC 3123 §4).
+    Prefixes,
+    /// Type, algorithm and gateway of IPSECKEY (RFC 4025 §2).
+    Gateway,
+    /// Discovery bit, type and relay of AMTRELAY (RFC 8777 §4.2).
+    Relay,
     /// One character-string (RFC 1035 §3.3).
     Text,
+    /// One character-string or none, at the end of the data.
+    TextIfAny,
     /// One character-string or more, to the end of the data.
     Texts,
-    /// Octets in hexadecimal, to the end of the data.
-    Hex,
     /// A property tag behind its length octet (RFC 8659 §4.1).
     Tag,
     /// One string without a length, to the end of the data (RFC 8659 §4.1).
     Value,
+    /// Octets in hexadecimal, to the end of the data.
+    Hex,
+    /// Octets in base64, to the end of the data.
+    Base64,
+    /// The same, possibly none: keys that say that there is no key (RFC 4025 §2.4).
+    Base64IfAny,
+    /// Octets in base64, or a hyphen for none, to the end of the data.
+    Base64OrHyphen,
+    /// A salt behind its length octet, in hexadecimal or a hyphen for none (RFC 5155 §3.3).
+    Salt,
+    /// A hashed owner name behind its length octet, in base32 (RFC 5155 §3.3).
+    HashedOwner,
     /// This many octets in hexadecimal, joined by hyphens (RFC 7043 §3.2).
     Eui(usize),
+    /// Eight octets as four groups in hexadecimal (RFC 6742 §2.1.2).
+    Locator,
+    /// An address of open systems, to the end of the data (RFC 1706 §4).
+    Nsap,
     /// A place on Earth (RFC 1876 §3).
     Location,
+    /// Identity tag, key and servers of HIP, to the end of the data (RFC 8005 §5).
+    Identity,
     /// Service parameters, to the end of the data (RFC 9460 §2.1).
     SvcParams,
+    /// Octets that have no text but that of RFC 3597, to the end of the data.
+    Octets,
 }
 
 macro_rules! types {
-    ($($name:ident $code:literal [$($field:expr),*] $target:expr;)*) => {
-        $(#[doc = concat!("The type ", stringify!($name), ".")]
+    ($($name:ident $($mnemonic:literal)? = $code:literal [$($field:expr),*] $(target $target:literal)?;)*) => {
+        $(#[doc = concat!("The type ", types!(@mnemonic $name $($mnemonic)?), ".")]
         pub const $name: Rtype = Rtype($code);)*
         /// Every type that has a row, in the order of its code.
         pub static ROWS: &[Row] = &[$(Row {
-            mnemonic: stringify!($name),
+            mnemonic: types!(@mnemonic $name $($mnemonic)?),
             rtype: $name,
             fields: &[$($field),*],
-            target: $target,
+            target: types!(@target $($target)?),
         }),*];
     };
+    (@mnemonic $name:ident) => { stringify!($name) };
+    (@mnemonic $name:ident $mnemonic:literal) => { $mnemonic };
+    (@target) => { None };
+    (@target $target:literal) => { Some($target) };
 }
 
 use Field::{
-    Eui, Hex, Ipv4, Ipv6, Location, Name, PlainName, Seconds, SvcParams, Tag, Text, Texts, U8, U16,
-    U32, Value,
+    Base64, Base64IfAny, Base64OrHyphen, Code, Eui, Gateway, HashedOwner, Hex, Identity, Ipv4,
+    Ipv6, Location, Locator, Name, Nsap, Octets, PlainName, Ports, Prefixes, Relay, Salt, Seconds,
+    SvcParams, Tag, Text, TextIfAny, Texts, Time, Type, Types, TypesIfAny, U8, U16, U32, U64,
+    Value,
 };
 
 types! {
-    A        1 [Ipv4] None;
-    NS       2 [Name] Some(0);
-    CNAME    5 [Name] None;
-    SOA      6 [Name, Name, U32, Seconds, Seconds, Seconds, Seconds] None;
-    MB       7 [Name] None;
-    MG       8 [Name] None;
-    MR       9 [Name] None;
-    PTR     12 [Name] None;
-    HINFO   13 [Text, Text] None;
-    MX      15 [U16, Name] Some(2);
-    TXT     16 [Texts] None;
-    RP      17 [PlainName, PlainName] None;
-    AAAA    28 [Ipv6] None;
-    LOC     29 [Location] None;
-    SRV     33 [U16, U16, U16, PlainName] Some(6);
-    NAPTR   35 [U16, U16, Text, Text, Text, PlainName] None;
-    DNAME   39 [PlainName] None;
-    DS      43 [U16, U8, U8, Hex] None;
-    SVCB    64 [U16, PlainName, SvcParams] None;
-    HTTPS   65 [U16, PlainName, SvcParams] None;
-    SPF     99 [Texts] None;
-    EUI48  108 [Eui(6)] None;
-    EUI64  109 [Eui(8)] None;
-    CAA    257 [U8, Tag, Value] None;
+    A          =  1 [Ipv4];
+    NS         =  2 [Name] target 0;
+    CNAME      =  5 [Name];
+    SOA        =  6 [Name, Name, U32, Seconds, Seconds, Seconds, Seconds];
+    MB         =  7 [Name];
+    MG         =  8 [Name];
+    MR         =  9 [Name];
+    NULL       = 10 [Octets];
+    WKS        = 11 [Ipv4, Code(&PROTOCOL), Ports];
+    PTR        = 12 [Name];
+    HINFO      = 13 [Text, Text];
+    MINFO      = 14 [Name, Name];
+    MX         = 15 [U16, Name] target 2;
+    TXT        = 16 [Texts];
+    RP         = 17 [PlainName, PlainName];
+    AFSDB      = 18 [U16, PlainName];
+    X25        = 19 [Text];
+    ISDN       = 20 [Text, TextIfAny];
+    RT         = 21 [U16, PlainName];
+    NSAP       = 22 [Nsap];
+    NSAP_PTR "NSAP-PTR" = 23 [PlainName];
+    SIG        = 24 [Type, Code(&ALGORITHM), U8, Seconds, Time, Time, U16, PlainName, Base64];
+    KEY        = 25 [U16, U8, Code(&ALGORITHM), Base64IfAny];
+    PX         = 26 [U16, PlainName, PlainName];
+    GPOS       = 27 [Text, Text, Text];
+    AAAA       = 28 [Ipv6];
+    LOC        = 29 [Location];
+    EID        = 31 [Hex];
+    NIMLOC     = 32 [Hex];
+    SRV        = 33 [U16, U16, U16, PlainName] target 6;
+    ATMA       = 34 [Octets];
+    NAPTR      = 35 [U16, U16, Text, Text, Text, PlainName];
+    KX         = 36 [U16, PlainName];
+    CERT       = 37 [Code(&CERTIFICATE), U16, Code(&ALGORITHM), Base64];
+    DNAME      = 39 [PlainName];
+    SINK       = 40 [U8, U8, U8, Base64IfAny];
+    APL        = 42 [Prefixes];
+    DS         = 43 [U16, Code(&ALGORITHM), Code(&DIGEST), Hex];
+    SSHFP      = 44 [U8, U8, Hex];
+    IPSECKEY   = 45 [U8, Gateway, Base64IfAny];
+    RRSIG      = 46 [Type, Code(&ALGORITHM), U8, Seconds, Time, Time, U16, PlainName, Base64];
+    NSEC       = 47 [PlainName, Types];
+    DNSKEY     = 48 [U16, U8, Code(&ALGORITHM), Base64];
+    DHCID      = 49 [Base64];
+    NSEC3      = 50 [Code(&NSEC3_HASH), U8, U16, Salt, HashedOwner, TypesIfAny];
+    NSEC3PARAM = 51 [Code(&NSEC3_HASH), U8, U16, Salt];
+    TLSA       = 52 [U8, U8, U8, Hex];
+    SMIMEA     = 53 [U8, U8, U8, Hex];
+    HIP        = 55 [Identity];
+    NINFO      = 56 [Texts];
+    RKEY       = 57 [U16, U8, Code(&ALGORITHM), Base64];
+    TALINK     = 58 [PlainName, PlainName];
+    CDS        = 59 [U16, Code(&ALGORITHM), Code(&DIGEST), Hex];
+    CDNSKEY    = 60 [U16, U8, Code(&ALGORITHM), Base64];
+    OPENPGPKEY = 61 [Base64];
+    CSYNC      = 62 [U32, U16, TypesIfAny];
+    ZONEMD     = 63 [U32, U8, U8, Hex];
+    SVCB       = 64 [U16, PlainName, SvcParams];
+    HTTPS      = 65 [U16, PlainName, SvcParams];
+    DSYNC      = 66 [Type, Code(&SCHEME), U16, PlainName];
+    HHIT       = 67 [Base64];
+    BRID       = 68 [Base64];
+    SPF        = 99 [Texts];
+    UINFO     = 100 [Octets];
+    UID       = 101 [Octets];
+    GID       = 102 [Octets];
+    UNSPEC    = 103 [Octets];
+    NID       = 104 [U16, Locator];
+    L32       = 105 [U16, Ipv4];
+    L64       = 106 [U16, Locator];
+    LP        = 107 [U16, PlainName];
+    EUI48     = 108 [Eui(6)];
+    EUI64     = 109 [Eui(8)];
+    URI       = 256 [U16, U16, Value];
+    CAA       = 257 [U8, Tag, Value];
+    AVC       = 258 [Texts];
+    DOA       = 259 [U32, U32, U8, Text, Base64OrHyphen];
+    AMTRELAY  = 260 [U8, Relay];
+    RESINFO   = 261 [Texts];
+    WALLET    = 262 [Texts];
+    CLA       = 263 [Texts];
+    IPN       = 264 [U64];
+    TA      = 32768 [U16, Code(&ALGORITHM), Code(&DIGEST), Hex];
+    DLV     = 32769 [U16, Code(&ALGORITHM), Code(&DIGEST), Hex];
 }
 
 /// The question type that asks for anything (RFC 8482).

@@ -4,10 +4,11 @@
 //! say which word they are about, so that the reader can underline it.
 
 use super::table::{Field, Row};
-use super::{decimal, loc, rdata, seconds_from_text, svcb};
+use super::{Rtype, apl, bitmap, encoded, gateway, hip, loc, strings, svcb, time};
+use super::{decimal, rdata, seconds_from_text};
 use crate::name::{self, Name};
-use data_encoding::HEXLOWER_PERMISSIVE;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// The most octets that a record's data can have: its length is told in two octets.
 const RDATA_LEN_MAX: usize = 65_535;
@@ -73,14 +74,19 @@ impl<'a> Words<'a> {
         self.words.get(self.next).map(|word| word.of(self.text))
     }
 
-    /// The number of the word taken last.
-    pub(super) fn last(&self) -> usize {
-        self.next.saturating_sub(1)
+    /// The word taken last, as written.
+    pub(super) fn last(&self) -> Option<&'a [u8]> {
+        self.next.checked_sub(1).map(|last| self.words[last].of(self.text))
+    }
+
+    /// An error about the word taken last, which is not what was expected.
+    pub(super) fn expected(&self, what: &'static str) -> DataError {
+        self.bad(format!("expected {what}"))
     }
 
     /// An error about the word taken last.
     pub(super) fn bad(&self, what: impl Into<String>) -> DataError {
-        DataError::Bad(self.last(), what.into())
+        DataError::Bad(self.next.saturating_sub(1), what.into())
     }
 }
 
@@ -113,11 +119,11 @@ pub fn parse_generic(
     }
     let len: u16 = number(&mut words, "the length of the data in octets")?;
     if len > 0 || words.peek().is_some() {
-        hex(&mut words, out)?;
+        encoded::parse_hex(&mut words, out)?;
     }
     let octets = &out[start..];
     if octets.len() != usize::from(len) {
-        let what = format!("the data have {} octets, the length says {len}", octets.len());
+        let what = format!("{} octets are written, and {len} were announced", octets.len());
         return Err(words.bad(what));
     }
     if row.is_some_and(|row| !rdata::is_valid(row, octets)) {
@@ -144,17 +150,40 @@ fn parse_field(field: Field, words: &mut Words<'_>, out: &mut Vec<u8>) -> Result
         Field::U32 => {
             push(out, number::<u32>(words, "a number from 0 to 4294967295")?.to_be_bytes())
         }
+        Field::U64 => {
+            let expected = "a number from 0 to 18446744073709551615";
+            push(out, number::<u64>(words, expected)?.to_be_bytes())
+        }
+        Field::Code(codes) => codes.parse(words, out),
+        Field::Type => push(out, record_type(words)?.0.to_be_bytes()),
+        Field::Types => bitmap::parse_types(words, out),
+        Field::TypesIfAny => bitmap::parse_types_if_any(words, out),
+        Field::Ports => bitmap::parse_ports(words, out),
         Field::Seconds => push(out, seconds(words)?.to_be_bytes()),
-        Field::Ipv4 => push(out, ipv4(words)?.octets()),
-        Field::Ipv6 => push(out, ipv6(words)?.octets()),
-        Field::Text => text(words, out),
-        Field::Texts => texts(words, out),
-        Field::Hex => hex(words, out),
-        Field::Tag => tag(words, out),
-        Field::Value => unescape(words, out).map(|_| ()),
-        Field::Eui(len) => eui(words, out, len),
+        Field::Time => time::parse(words, out),
+        Field::Ipv4 => ipv4(words, out),
+        Field::Ipv6 => ipv6(words, out),
+        Field::Prefixes => apl::parse(words, out),
+        Field::Gateway => gateway::parse_gateway(words, out),
+        Field::Relay => gateway::parse_relay(words, out),
+        Field::Text => strings::parse(words, out),
+        Field::TextIfAny => strings::parse_if_any(words, out),
+        Field::Texts => strings::parse_all(words, out),
+        Field::Tag => strings::parse_tag(words, out),
+        Field::Value => strings::parse_value(words, out),
+        Field::Hex => encoded::parse_hex(words, out),
+        Field::Base64 => encoded::parse_base64(words, out),
+        Field::Base64IfAny => encoded::parse_base64_if_any(words, out),
+        Field::Base64OrHyphen => encoded::parse_base64_or_hyphen(words, out),
+        Field::Salt => encoded::parse_salt(words, out),
+        Field::HashedOwner => encoded::parse_hashed_owner(words, out),
+        Field::Eui(len) => encoded::parse_eui(words, out, len),
+        Field::Locator => encoded::parse_locator(words, out),
+        Field::Nsap => encoded::parse_nsap(words, out),
         Field::Location => loc::parse(words, out),
+        Field::Identity => hip::parse(words, out),
         Field::SvcParams => svcb::parse(words, out),
+        Field::Octets => no_text(words),
     }
 }
 
@@ -164,8 +193,9 @@ fn push<const N: usize>(out: &mut Vec<u8>, octets: [u8; N]) -> Result<(), DataEr
     Ok(())
 }
 
-fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let word = words.take("a domain name")?;
+/// Appends a name.
+pub(super) fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
+    let word = words.take("a domain name, as in www.example.com.")?;
     let parsed = match (word, words.origin) {
         (b"@", Some(origin)) => Ok(origin.to_buf()),
         _ => name::text::parse(word, words.origin),
@@ -175,105 +205,86 @@ fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError
     Ok(())
 }
 
-fn number<N: std::str::FromStr>(
+/// Reads a decimal number.
+pub(super) fn number<N: FromStr>(
     words: &mut Words<'_>,
     expected: &'static str,
 ) -> Result<N, DataError> {
     let word = words.take(expected)?;
-    decimal(word).ok_or_else(|| words.bad(format!("expected {expected}")))
+    decimal(word).ok_or_else(|| words.expected(expected))
+}
+
+/// Reads a number of which only the values up to `max` mean something.
+pub(super) fn number_up_to(
+    words: &mut Words<'_>,
+    expected: &'static str,
+    max: u8,
+) -> Result<u8, DataError> {
+    number(words, expected)
+        .and_then(|number| if number <= max { Ok(number) } else { Err(words.expected(expected)) })
+}
+
+fn record_type(words: &mut Words<'_>) -> Result<Rtype, DataError> {
+    let expected = "a record type, as in NS or TYPE2";
+    let word = words.take(expected)?;
+    Rtype::from_text(word).ok_or_else(|| words.expected(expected))
 }
 
 fn seconds(words: &mut Words<'_>) -> Result<u32, DataError> {
-    let expected = "a time in seconds, or with units (as in 1h30m)";
+    let expected = "a time in seconds, or with units as in 1h30m";
     let word = words.take(expected)?;
-    seconds_from_text(word).ok_or_else(|| words.bad(format!("expected {expected}")))
+    seconds_from_text(word).ok_or_else(|| words.expected(expected))
 }
 
-fn ipv4(words: &mut Words<'_>) -> Result<Ipv4Addr, DataError> {
-    let word = words.take("an IPv4 address")?;
-    address(word).ok_or_else(|| match address::<Ipv6Addr>(word) {
-        Some(_) => words.bad("expected an IPv4 address; an IPv6 address stands in an AAAA record"),
-        None => words.bad("expected an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1"),
-    })
+/// Appends an IPv4 address.
+pub(super) fn ipv4(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
+    let expected = "an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1";
+    push(out, parsed::<Ipv4Addr>(words, expected)?.octets())
 }
 
-fn ipv6(words: &mut Words<'_>) -> Result<Ipv6Addr, DataError> {
-    let word = words.take("an IPv6 address")?;
-    address(word).ok_or_else(|| match address::<Ipv4Addr>(word) {
-        Some(_) => words.bad("expected an IPv6 address; an IPv4 address stands in an A record"),
-        None => words.bad("expected an IPv6 address, as in 2001:db8::1"),
-    })
+/// Appends an IPv6 address.
+pub(super) fn ipv6(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
+    push(out, parsed::<Ipv6Addr>(words, "an IPv6 address, as in 2001:db8::1")?.octets())
 }
 
-fn address<A: std::str::FromStr>(word: &[u8]) -> Option<A> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+/// Reads what the standard library can read.
+fn parsed<T: FromStr>(words: &mut Words<'_>, expected: &'static str) -> Result<T, DataError> {
+    let word = words.take(expected)?;
+    let value = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
+    value.ok_or_else(|| words.expected(expected))
 }
 
-/// One character-string: at most 255 octets behind their length.
-fn text(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let at = out.len();
-    out.push(0);
-    let len = unescape(words, out)?;
-    out[at] = u8::try_from(len).map_err(|_| {
-        words.bad(format!("a string has at most 255 octets, this one has {len}: cut it in two"))
-    })?;
-    Ok(())
+fn no_text(words: &mut Words<'_>) -> Result<(), DataError> {
+    let expected = "octets as in `\\# 2 0a0b`, the only text that this type has";
+    words.take(expected)?;
+    Err(words.expected(expected))
 }
 
-fn texts(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    text(words, out)?;
-    while words.peek().is_some() {
-        text(words, out)?;
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read;
+    use super::*;
+
+    #[test]
+    fn errors_are_about_the_word_that_is_wrong() {
+        let bad = |line| match read(line) {
+            Err(DataError::Bad(at, _)) => Some(at),
+            _ => None,
+        };
+        assert_eq!(bad("MX ten mail"), Some(0));
+        assert_eq!(bad("MX 10 mail..example"), Some(1));
+        assert_eq!(bad("SOA a b 1 2 3 4x 5"), Some(5));
+        assert_eq!(bad("TLSA 3 1 1 ab cx de"), Some(4));
+        assert_eq!(bad("NULL 00"), Some(0));
+        assert!(matches!(read("MX 10"), Err(DataError::Missing(_))));
+        assert_eq!(read("MX 10 mail mail"), Err(DataError::Extra(2)));
     }
-    Ok(())
-}
 
-/// Appends the next word with its escapes resolved; gives its length.
-fn unescape(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<usize, DataError> {
-    let start = out.len();
-    let mut rest = words.take("a string")?;
-    while let Some((&octet, tail)) = rest.split_first() {
-        rest = tail;
-        if octet == b'\\' {
-            let (octet, tail) = name::text::unescape(rest)
-                .ok_or_else(|| words.bad(name::NameError::BadEscape.to_string()))?;
-            rest = tail;
-            out.push(octet);
-        } else {
-            out.push(octet);
+    #[test]
+    fn numbers_stay_in_their_octets() {
+        assert_eq!(read("IPN 18446744073709551615"), Ok(vec![0xff; 8]));
+        for text in ["IPN 18446744073709551616", "MX 65536 a", "CAA 256 issue a", "MX +1 a"] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
-    Ok(out.len() - start)
-}
-
-/// The remaining words, one hexadecimal number cut where the author liked.
-fn hex(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let expected = "octets in hexadecimal, two digits each";
-    let mut digits = words.take(expected)?.to_vec();
-    while let Some(word) = words.take_if_any() {
-        digits.extend_from_slice(word);
-    }
-    let octets = HEXLOWER_PERMISSIVE.decode(&digits).ok().filter(|octets| !octets.is_empty());
-    out.extend(octets.ok_or_else(|| words.bad(format!("expected {expected}")))?);
-    Ok(())
-}
-
-fn tag(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let expected = "a property tag of letters and digits (as `issue`)";
-    let word = words.take(expected)?;
-    let len = u8::try_from(word.len()).ok().filter(|&len| len > 0);
-    let len = len.filter(|_| word.iter().all(u8::is_ascii_alphanumeric));
-    out.push(len.ok_or_else(|| words.bad(format!("expected {expected}")))?);
-    out.extend_from_slice(word);
-    Ok(())
-}
-
-fn eui(words: &mut Words<'_>, out: &mut Vec<u8>, len: usize) -> Result<(), DataError> {
-    let expected = "pairs of hexadecimal digits joined by hyphens";
-    let word = words.take(expected)?;
-    let pairs: Vec<&[u8]> = word.split(|&octet| octet == b'-').collect();
-    let whole = pairs.len() == len && pairs.iter().all(|pair| pair.len() == 2);
-    let octets = whole.then(|| HEXLOWER_PERMISSIVE.decode(&pairs.concat()).ok()).flatten();
-    out.extend(octets.ok_or_else(|| words.bad(format!("expected {len} {expected}")))?);
-    Ok(())
 }
