@@ -2,7 +2,7 @@
 //!
 //! One row of [`table`] describes a type: its mnemonic, its code, and the kinds of its fields in
 //! order. Everything that handles record data reads that row: [`text`] turns words of a zone file
-//! into wire bytes by it, [`print`] turns the bytes into words again, [`rdata`] walks the bytes. A
+//! into wire bytes by it, [`mod@print`] turns the bytes into words again, [`rdata`] walks the bytes. A
 //! type without a row is known by its number and written in the form of RFC 3597. Adding a type is
 //! adding a row; a new kind of field is one arm in each of the three, and a file of its own if it is
 //! more than a few lines.

@@ -5,6 +5,8 @@ use crate::name::{self, text::unescape};
 use std::fmt::Write as _;
 
 const STRING: &str = "a string, as in \"two words\"";
+/// The most octets of a character-string: its length is told in one octet (RFC 1035 §3.3).
+const STRING_LEN_MAX: usize = 255;
 const TAG: &str = "a property tag of letters and digits, as issue";
 
 /// One character-string: at most 255 octets behind their length.
@@ -24,11 +26,30 @@ pub(super) fn parse_if_any(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(
     if words.peek().is_none() { Ok(()) } else { parse(words, out) }
 }
 
-/// The remaining words as character-strings: at least one.
+/// The remaining words as character-strings: at least one. A word of more than 255 octets becomes
+/// several strings, as in Knot and PowerDNS: who reads SPF or DKIM joins them again (RFC 7208
+/// §3.3). BIND and NSD refuse it.
 pub(super) fn parse_all(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    parse(words, out)?;
+    parse_long(words, out)?;
     while words.peek().is_some() {
-        parse(words, out)?;
+        parse_long(words, out)?;
+    }
+    Ok(())
+}
+
+fn parse_long(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
+    let at = out.len();
+    out.push(0);
+    parse_value(words, out)?;
+    if let Ok(len) = u8::try_from(out.len() - at - 1) {
+        out[at] = len;
+        return Ok(());
+    }
+    let octets = out.split_off(at + 1);
+    out.truncate(at);
+    for string in octets.chunks(STRING_LEN_MAX) {
+        out.push(u8::try_from(string.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(string);
     }
     Ok(())
 }
@@ -128,7 +149,15 @@ mod tests {
         assert_eq!(show("ISDN 150862028003217 004"), "\"150862028003217\" \"004\"");
         assert!(read("ISDN 1 2 3").is_err());
         assert!(read(r"TXT a\999").is_err());
-        assert!(read(&format!("TXT {}", "a".repeat(256))).is_err());
         assert!(read("CAA 0 is-sue a").is_err());
+    }
+
+    #[test]
+    fn a_long_word_is_cut_where_several_strings_can_stand() {
+        let long = "a".repeat(256);
+        assert!(read(&format!("HINFO {long} b")).is_err());
+        let octets = read(&format!("TXT {long} b")).unwrap();
+        assert_eq!(octets.len(), 256 + 2 + 2);
+        assert_eq!((octets[0], &octets[256..]), (255, &b"\x01a\x01b"[..]));
     }
 }

@@ -1,7 +1,8 @@
 //! The record types: one row each.
 //!
-//! All of IANA's registry that can stand in a zone, but for those that are obsolete: MD, MF, NXT and
-//! A6 are written by their numbers. SPF and DLV, obsolete too, are still found in zones.
+//! All of IANA's registry that can stand in a zone. Those that nobody ever wrote as text (NULL,
+//! ATMA), or nobody does any more (NXT, A6), are known by name, and their data are written in the
+//! form of RFC 3597.
 
 use super::Rtype;
 use super::codes::{ALGORITHM, CERTIFICATE, Codes, DIGEST, NSEC3_HASH, PROTOCOL, SCHEME};
@@ -125,6 +126,8 @@ use Field::{
 types! {
     A          =  1 [Ipv4];
     NS         =  2 [Name] target 0;
+    MD         =  3 [Name];
+    MF         =  4 [Name];
     CNAME      =  5 [Name];
     SOA        =  6 [Name, Name, U32, Seconds, Seconds, Seconds, Seconds];
     MB         =  7 [Name];
@@ -150,6 +153,7 @@ types! {
     GPOS       = 27 [Text, Text, Text];
     AAAA       = 28 [Ipv6];
     LOC        = 29 [Location];
+    NXT        = 30 [Octets];
     EID        = 31 [Hex];
     NIMLOC     = 32 [Hex];
     SRV        = 33 [U16, U16, U16, PlainName] target 6;
@@ -157,6 +161,7 @@ types! {
     NAPTR      = 35 [U16, U16, Text, Text, Text, PlainName];
     KX         = 36 [U16, PlainName];
     CERT       = 37 [Code(&CERTIFICATE), U16, Code(&ALGORITHM), Base64];
+    A6         = 38 [Octets];
     DNAME      = 39 [PlainName];
     SINK       = 40 [U8, U8, U8, Base64IfAny];
     APL        = 42 [Prefixes];
