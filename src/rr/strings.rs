@@ -1,7 +1,7 @@
 //! Character-strings (RFC 1035 §3.3) and what looks like them: text, quoted or not, with escapes.
 
 use super::text::{DataError, Words};
-use crate::name::{self, text::unescape};
+use crate::name::{NameError, text::unescape};
 use std::fmt::Write as _;
 
 const STRING: &str = "a string, as in \"two words\"";
@@ -57,7 +57,7 @@ fn parse_long(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError>
 /// The next word with its escapes resolved, without a length.
 pub(super) fn parse_value(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let word = words.take(STRING)?;
-    resolve(word, out).ok_or_else(|| words.bad(name::NameError::BadEscape.to_string()))
+    resolve(word, out).map_err(|what| words.bad(what))
 }
 
 /// A property tag behind its length octet (RFC 8659 §4.1).
@@ -69,15 +69,22 @@ pub(super) fn parse_tag(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Appends `text` with its escapes resolved; `None` if one is broken.
-pub(super) fn resolve(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// Appends `text`, which stood in quotes or in none, with its escapes resolved.
+///
+/// # Errors
+/// What is wrong: an escape, or a quote in the middle.
+pub(super) fn resolve(text: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let mut rest = text;
     while let Some((&octet, tail)) = rest.split_first() {
-        let (octet, tail) = if octet == b'\\' { unescape(tail)? } else { (octet, tail) };
+        let (octet, tail) = match octet {
+            b'\\' => unescape(tail).ok_or_else(|| NameError::BadEscape.to_string())?,
+            b'"' => return Err("a quote inside a string is written `\\\"`".to_string()),
+            _ => (octet, tail),
+        };
         out.push(octet);
         rest = tail;
     }
-    Some(())
+    Ok(())
 }
 
 /// The octets that a character-string at the front takes.
@@ -149,6 +156,7 @@ mod tests {
         assert_eq!(show("ISDN 150862028003217 004"), "\"150862028003217\" \"004\"");
         assert!(read("ISDN 1 2 3").is_err());
         assert!(read(r"TXT a\999").is_err());
+        assert!(read(r#"TXT a"b"#).is_err());
         assert!(read("CAA 0 is-sue a").is_err());
     }
 

@@ -29,6 +29,8 @@ enum Value {
     Ipv6,
     /// Octets in base64.
     Base64,
+    /// A URI template (RFC 9461 §5).
+    Template,
     /// Octets as they stand.
     Octets,
 }
@@ -42,7 +44,7 @@ const KEYS: &[(&str, u16, Value)] = &[
     ("ipv4hint", 4, Value::Ipv4),
     ("ech", 5, Value::Base64),
     ("ipv6hint", 6, Value::Ipv6),
-    ("dohpath", 7, Value::Octets),
+    ("dohpath", 7, Value::Template),
     ("ohttp", 8, Value::Nothing),
 ];
 const MANDATORY: u16 = 0;
@@ -163,7 +165,7 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
         Value::Ipv4 => is_list_of(4),
         Value::Ipv6 => is_list_of(16),
         Value::Base64 => !value.is_empty(),
-        Value::Octets => true,
+        Value::Template | Value::Octets => true,
     }
 }
 
@@ -196,7 +198,9 @@ fn print_value(kind: Value, value: &[u8], out: &mut String) -> Option<()> {
             }
             return strings::print_value(&list, out);
         }
-        Value::Nothing | Value::Octets => return strings::print_value(value, out),
+        Value::Nothing | Value::Template | Value::Octets => {
+            return strings::print_value(value, out);
+        }
     };
     write!(out, "{text}").ok()
 }
@@ -214,7 +218,7 @@ fn addresses<const LEN: usize, A: From<[u8; LEN]> + ToString>(value: &[u8]) -> V
 fn param(word: &[u8]) -> Result<(u16, Vec<u8>), String> {
     let mut halves = word.splitn(2, |&octet| octet == b'=');
     let (name, value) = (halves.next().unwrap_or_default(), halves.next());
-    let known = KEYS.iter().find(|key| key.0.as_bytes().eq_ignore_ascii_case(name));
+    let known = KEYS.iter().find(|key| key.0.as_bytes() == name);
     let (key, written) = match (known, numbered(name)) {
         (Some(known), _) => (known.1, known.2),
         (None, Some(number)) => (number, Value::Octets),
@@ -223,7 +227,7 @@ fn param(word: &[u8]) -> Result<(u16, Vec<u8>), String> {
     let value = value.unwrap_or_default();
     let quoted = value.strip_prefix(b"\"").map(|value| value.strip_suffix(b"\"").unwrap_or(value));
     let mut octets = Vec::with_capacity(value.len());
-    strings::resolve(quoted.unwrap_or(value), &mut octets).ok_or("a backslash stands alone")?;
+    strings::resolve(quoted.unwrap_or(value), &mut octets)?;
     let octets = encode(written, &octets)?;
     if !is_value(kind(key), &octets) {
         return Err(format!("the octets are no value of {}", key_name(key)));
@@ -233,8 +237,7 @@ fn param(word: &[u8]) -> Result<(u16, Vec<u8>), String> {
 
 /// `key667`
 fn numbered(name: &[u8]) -> Option<u16> {
-    let (prefix, digits) = name.split_at_checked(3)?;
-    prefix.eq_ignore_ascii_case(b"key").then(|| decimal(digits)).flatten()
+    name.strip_prefix(b"key").and_then(decimal)
 }
 
 fn encode(kind: Value, value: &[u8]) -> Result<Vec<u8>, String> {
@@ -242,7 +245,7 @@ fn encode(kind: Value, value: &[u8]) -> Result<Vec<u8>, String> {
         return Err("this key needs a value, as in alpn=h2".into());
     }
     match kind {
-        Value::Octets => Ok(value.to_vec()),
+        Value::Template | Value::Octets => Ok(value.to_vec()),
         Value::Nothing if value.is_empty() => Ok(Vec::new()),
         Value::Nothing => Err("this key takes no value".into()),
         Value::Port => decimal::<u16>(value)
@@ -265,7 +268,7 @@ fn mandatory(value: &[u8]) -> Result<Vec<u8>, String> {
     let wrong = "expected the names of other keys, each once, as in mandatory=alpn,port";
     let mut keys = Vec::new();
     for name in value.split(|&octet| octet == b',') {
-        let known = KEYS.iter().find(|key| key.0.as_bytes().eq_ignore_ascii_case(name));
+        let known = KEYS.iter().find(|key| key.0.as_bytes() == name);
         keys.push(known.map(|key| key.1).or_else(|| numbered(name)).ok_or(wrong)?);
     }
     keys.sort_unstable();
@@ -318,7 +321,7 @@ mod tests {
         assert_eq!(param(b"mandatory=ipv4hint,alpn"), Ok((0, vec![0, 1, 0, 4])));
         assert_eq!(param(b"ipv4hint=192.0.2.1,192.0.2.2").unwrap().1.len(), 8);
         assert_eq!(param(b"no-default-alpn"), Ok((2, vec![])));
-        assert_eq!(param(b"KEY3=\\0005"), Ok((3, vec![0, 53])));
+        assert_eq!(param(b"key3=\\0005"), Ok((3, vec![0, 53])));
         assert_eq!(param(b"key9=x\\\""), Ok((9, b"x\"".to_vec())));
     }
 
@@ -329,7 +332,10 @@ mod tests {
             b"port=65536",
             b"key3=53x",
             b"no-default-alpn=x",
+            b"ALPN=h2",
             b"alpn=",
+            b"dohpath",
+            b"key9=a\"b",
             b"alpn=h2,,h3",
             b"nokey=1",
             b"mandatory=mandatory",

@@ -1,14 +1,15 @@
 //! The times of RRSIG and SIG (RFC 4034 §3.2): `20040509183619`, or seconds since 1970.
 //!
 //! A number of 14 digits is a date; seconds that fit four octets have at most ten. On the wire
-//! times go round every 136 years (RFC 1982); printed they are those of 1970 to 2106, so that no
-//! clock is needed to print them.
+//! times go round every 136 years (RFC 1982), so that a later date gives the octets of an earlier
+//! one; BIND, NSD and Knot read it so too. Printed they are those of 1970 to 2106: no clock is needed
+//! to print them.
 
 use super::decimal;
 use super::text::{DataError, Words};
 use std::fmt::Write as _;
 
-const TIME: &str = "a time from 1970 to 2106 in UTC, as in 20260131235959, or seconds since 1970";
+const TIME: &str = "a time from 1970 on in UTC, as in 20260131235959, or seconds since 1970";
 const DAY_S: u32 = 86_400;
 /// Days before each month of a year that is no leap year.
 const DAYS_BEFORE: [u32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
@@ -36,18 +37,20 @@ pub(super) fn print(octets: &[u8], out: &mut String) -> Option<()> {
     write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").ok()
 }
 
-/// The seconds of a date of 14 digits; `None` if there is no such date, or not in four octets.
+/// The seconds of a date of 14 digits, as far as four octets hold them; `None` if there is no such
+/// date. A minute may have a leap second.
 fn seconds(digits: &[u8]) -> Option<u32> {
-    let year = decimal::<u32>(&digits[..4]).filter(|year| (1970..=2106).contains(year))?;
+    let year = decimal::<u32>(&digits[..4]).filter(|&year| year >= 1970)?;
     let mut pairs = digits[4..].chunks(2).map(decimal::<u32>);
     let mut next = |min, max| pairs.next().flatten().filter(|number| (min..=max).contains(number));
     let month = next(1, 12)?;
     let month_days = days_before(year, month + 1) - days_before(year, month);
     let day = next(1, month_days)?;
-    let (hour, minute, second) = (next(0, 23)?, next(0, 59)?, next(0, 59)?);
-    let years: u32 = (1970..year).map(|year| 365 + leap_day(year)).sum();
+    let (hour, minute, second) = (next(0, 23)?, next(0, 59)?, next(0, 60)?);
+    let leap_days = |years: u32| years / 4 - years / 100 + years / 400;
+    let years = 365 * (year - 1970) + leap_days(year - 1) - leap_days(1969);
     let days = years + days_before(year, month) + day - 1;
-    days.checked_mul(DAY_S)?.checked_add(hour * 3600 + minute * 60 + second)
+    Some(days.wrapping_mul(DAY_S).wrapping_add(hour * 3600 + minute * 60 + second))
 }
 
 /// The days of a year before its month; 13 gives those of the whole year.
@@ -73,7 +76,9 @@ mod tests {
             ("20040509183619", Some(1_084_127_779)),
             ("20261231235959", Some(1_798_761_599)),
             ("21060207062815", Some(u32::MAX)),
-            ("21060207062816", None),
+            ("19700101000060", Some(60)),
+            ("21060207062816", Some(0)),
+            ("99991231235959", Some(4_294_197_631)),
             ("19691231235959", None),
             ("20230229000000", None),
             ("21000229000000", None),
@@ -82,11 +87,15 @@ mod tests {
             ("20230101240000", None),
         ] {
             assert_eq!(seconds(date.as_bytes()), expected, "{date}");
+        }
+    }
+
+    #[test]
+    fn printed_dates() {
+        for date in ["19700101000000", "20000229000000", "20261231235959", "21060207062815"] {
             let mut printed = String::new();
-            if let Some(seconds) = expected {
-                print(&seconds.to_be_bytes(), &mut printed);
-                assert_eq!(printed, date);
-            }
+            print(&seconds(date.as_bytes()).unwrap().to_be_bytes(), &mut printed);
+            assert_eq!(printed, date);
         }
     }
 }
