@@ -109,6 +109,24 @@ proptest! {
     }
 
     #[test]
+    fn a_mistyped_text_is_refused_or_gives_valid_data(
+        octets in prop::collection::vec(any::<u8>(), 0..600),
+        at in any::<prop::sample::Index>(),
+        typed in prop::sample::select(&b" .,:-!/\\0159afgzN\"=@#+"[..]),
+    ) {
+        for (row, data) in data_for_all(&octets) {
+            let mut text = shown(row, &data).into_bytes();
+            let at = at.index(text.len() + 1);
+            text.splice(at..(at + 1).min(text.len()), [typed]);
+            let text = String::from_utf8(text).unwrap();
+            if let Ok(read) = read_one(row.mnemonic, &text) {
+                prop_assert!(rdata::is_valid(row, &read), "{} {text}", row.mnemonic);
+                assert_inverse(&[(row, read)])?;
+            }
+        }
+    }
+
+    #[test]
     fn parts_are_the_whole(octets in prop::collection::vec(any::<u8>(), 0..300)) {
         let arbitrary = ROWS.iter().map(|row| (row, octets.clone()));
         for (row, data) in arbitrary.chain(data_for_all(&octets)) {
