@@ -6,7 +6,7 @@ use super::text::{DataError, Words};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const PREFIX: &str = "an address prefix, as in 1:192.0.2.0/24 or !2:2001:db8::/32";
+const PREFIX: &str = "an address prefix (as in 1:192.0.2.0/24 or !2:2001:db8::/32)";
 /// The bit that says "not", beside the length of the address.
 const NEGATION: u8 = 0x80;
 /// The octets in front of an address: family, prefix length, negation and length.

@@ -8,8 +8,8 @@ use super::text::{DataError, Words};
 use super::{Rtype, decimal};
 use std::fmt::Write as _;
 
-const TYPES: &str = "a record type, as in A NS RRSIG";
-const PORTS: &str = "a port from 0 to 65535 or a service, as in 25 or smtp";
+const TYPES: &str = "a record type (as in A NS RRSIG)";
+const PORTS: &str = "a port from 0 to 65535 or a service (as in 25 or smtp)";
 /// The octets of bits that one window can have: 256 types.
 const WINDOW_LEN_MAX: usize = 32;
 /// The octets of bits that all ports take.

@@ -21,7 +21,7 @@ pub struct Codes {
 
 /// DNSSEC algorithms (RFC 4034 appendix A.1 and IANA's registry).
 pub static ALGORITHM: Codes = Codes {
-    expected: "an algorithm from 0 to 255 or its name, as in 13 or ECDSAP256SHA256",
+    expected: "an algorithm from 0 to 255 or its name (as in 13 or ECDSAP256SHA256)",
     octets: 1,
     shown: false,
     names: &[
@@ -51,7 +51,7 @@ pub static ALGORITHM: Codes = Codes {
 
 /// Certificate types (RFC 4398 §2.1).
 pub static CERTIFICATE: Codes = Codes {
-    expected: "a certificate type from 0 to 65535 or its name, as in 1 or PKIX",
+    expected: "a certificate type from 0 to 65535 or its name (as in 1 or PKIX)",
     octets: 2,
     shown: true,
     names: &[
@@ -70,7 +70,7 @@ pub static CERTIFICATE: Codes = Codes {
 
 /// Digest types of DS and its copies (RFC 4034 appendix A.2, RFC 4509, RFC 6605).
 pub static DIGEST: Codes = Codes {
-    expected: "a digest type from 0 to 255 or its name, as in 2 or SHA-256",
+    expected: "a digest type from 0 to 255 or its name (as in 2 or SHA-256)",
     octets: 1,
     shown: false,
     names: &[
@@ -86,7 +86,7 @@ pub static DIGEST: Codes = Codes {
 
 /// Hash algorithms of NSEC3 (RFC 5155 §11).
 pub static NSEC3_HASH: Codes = Codes {
-    expected: "a hash algorithm from 0 to 255 or its name, as in 1 or SHA-1",
+    expected: "a hash algorithm from 0 to 255 or its name (as in 1 or SHA-1)",
     octets: 1,
     shown: false,
     names: &[("SHA-1", 1)],
@@ -94,7 +94,7 @@ pub static NSEC3_HASH: Codes = Codes {
 
 /// Schemes of DSYNC (RFC 9859 §2.2).
 pub static SCHEME: Codes = Codes {
-    expected: "a scheme from 0 to 255 or its name, as in 1 or NOTIFY",
+    expected: "a scheme from 0 to 255 or its name (as in 1 or NOTIFY)",
     octets: 1,
     shown: true,
     names: &[("NOTIFY", 1)],
@@ -102,7 +102,7 @@ pub static SCHEME: Codes = Codes {
 
 /// Protocols of WKS (RFC 1035 §3.4.2).
 pub static PROTOCOL: Codes = Codes {
-    expected: "an IP protocol from 0 to 255 or its name, as in 6 or TCP",
+    expected: "an IP protocol from 0 to 255 or its name (as in 6 or TCP)",
     octets: 1,
     shown: false,
     names: &[("ICMP", 1), ("TCP", 6), ("UDP", 17)],

@@ -6,14 +6,14 @@
 use super::text::{DataError, Words};
 use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 
-const HEX: &str = "octets in hexadecimal, two digits each, as in 2bb183af";
-const BASE64_WORDS: &str = "octets in base64, as in AwEAAcw=";
-const SALT: &str = "a salt in hexadecimal, as in aabbccdd, or `-` for none";
+const HEX: &str = "octets in hexadecimal, two digits each (as in 2bb183af)";
+const BASE64_WORDS: &str = "octets in base64 (as in AwEAAcw=)";
+const SALT: &str = "a salt in hexadecimal (as in aabbccdd), or `-` for none";
 const HASHED_OWNER: &str =
-    "a hashed owner name in base32 with digits and the letters a to v, as in 2t7b4g4vsa5smi47";
-const EUI: &str = "pairs of hexadecimal digits joined by hyphens, as in 00-00-5e-00-53-2a";
-const LOCATOR: &str = "four groups of up to four hexadecimal digits, as in 2001:db8:0:1";
-const NSAP: &str = "an address in hexadecimal behind 0x, as in 0x47.0005.80";
+    "a hashed owner name in base32: digits and the letters a to v (as in 2t7b4g4vsa5smi47)";
+const EUI: &str = "pairs of hexadecimal digits joined by hyphens (as in 00-00-5e-00-53-2a)";
+const LOCATOR: &str = "four groups of up to four hexadecimal digits (as in 2001:db8:0:1)";
+const NSAP: &str = "an address in hexadecimal behind 0x (as in 0x47.0005.80)";
 
 /// The remaining words as one hexadecimal number: at least one octet.
 pub(super) fn parse_hex(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
@@ -70,12 +70,10 @@ pub(super) fn parse_hex_word(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result
 
 /// A salt behind its length octet (RFC 5155 §3.3).
 pub(super) fn parse_salt(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let digits = match words.take(SALT)? {
-        b"-" => b"",
-        digits => digits,
+    let octets = match words.take(SALT)? {
+        b"-" => Some(Vec::new()),
+        digits => HEXLOWER_PERMISSIVE.decode(digits).ok().filter(|octets| !octets.is_empty()),
     };
-    let empty_or_written = words.last() == Some(b"-") || !digits.is_empty();
-    let octets = HEXLOWER_PERMISSIVE.decode(digits).ok().filter(|_| empty_or_written);
     counted(octets, words, SALT, out)
 }
 

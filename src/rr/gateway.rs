@@ -19,7 +19,7 @@ const DISCOVERY_OPTIONAL: u8 = 0x80;
 pub(super) fn parse_gateway(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let kind = text::number_up_to(words, TYPE, 3)?;
     out.push(kind);
-    out.push(text::number(words, "an algorithm from 0 to 255, as in 2 for RSA")?);
+    out.push(text::number(words, "an algorithm from 0 to 255 (as in 2 for RSA)")?);
     host(kind, words, out)
 }
 

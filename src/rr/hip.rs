@@ -14,7 +14,7 @@ const HEAD_LEN: usize = 4;
 /// Reads algorithm, tag, key and servers, and appends them behind the lengths.
 pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let start = out.len();
-    let algorithm = text::number(words, "an algorithm from 0 to 255, as in 2 for RSA")?;
+    let algorithm = text::number(words, "an algorithm from 0 to 255 (as in 2 for RSA)")?;
     out.extend([0, algorithm, 0, 0]);
     let tag_len = encoded::parse_hex_word(words, out)?;
     out[start] = u8::try_from(tag_len).map_err(|_| words.bad("a tag has at most 255 octets"))?;

@@ -22,7 +22,7 @@ pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Data
     out.push(0);
     for default_cm in DEFAULTS_CM {
         let cm = match words.peek() {
-            Some(_) => u64::try_from(centimetres(words, "a size in metres")?).ok(),
+            Some(_) => u64::try_from(centimetres(words, "a size in metres (as in 30m)")?).ok(),
             None => Some(default_cm),
         };
         let size = cm.and_then(size);
@@ -115,7 +115,7 @@ fn angle(
 }
 
 fn altitude(words: &mut Words<'_>) -> Result<u32, DataError> {
-    let cm = centimetres(words, "an altitude in metres")?;
+    let cm = centimetres(words, "an altitude in metres (as in -24m)")?;
     u32::try_from(cm + ALTITUDE_BASE_CM)
         .map_err(|_| words.bad("expected an altitude from -100000 to 42849672 metres"))
 }

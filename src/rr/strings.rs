@@ -4,10 +4,10 @@ use super::text::{DataError, Words};
 use crate::name::{NameError, text::unescape};
 use std::fmt::Write as _;
 
-const STRING: &str = "a string, as in \"two words\"";
+const STRING: &str = "a string (as in \"two words\")";
 /// The most octets of a character-string: its length is told in one octet (RFC 1035 §3.3).
 const STRING_LEN_MAX: usize = 255;
-const TAG: &str = "a property tag of letters and digits, as issue";
+const TAG: &str = "a property tag of letters and digits (as `issue`)";
 
 /// One character-string: at most 255 octets behind their length.
 pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {

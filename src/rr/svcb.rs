@@ -56,23 +56,20 @@ const NAMED_MAX: u16 = 6;
 /// Reads the remaining words as parameters and appends them, sorted by key.
 pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let mut params: Vec<(u16, Vec<u8>)> = Vec::new();
+    let mut places = Vec::new();
     while let Some(word) = words.take_if_any() {
         let (key, value) = param(word).map_err(|what| words.bad(what))?;
         if params.iter().any(|(other, _)| *other == key) {
             return Err(words.bad("this key is there already"));
         }
+        places.push((key, words.last()));
         params.push((key, value));
     }
     params.sort();
-    let there = |key| params.iter().any(|(other, _)| *other == key);
-    let named = params.first().filter(|(key, _)| *key == MANDATORY);
-    let named = keys(named.map_or(&[], |(_, value)| value));
-    if let Some(missing) = named.into_iter().find(|&key| !there(key)) {
-        let name = key_name(missing);
-        return Err(words.bad(format!("{name} is called mandatory and is not there: add it")));
-    }
-    if there(NO_DEFAULT_ALPN) && !there(ALPN) {
-        return Err(words.bad("no-default-alpn needs an alpn beside it, as in alpn=h2"));
+    if let Some((key, missing)) = unmet(&params) {
+        let what = format!("`{}` needs {} beside it", key_name(key), key_name(missing));
+        let at = places.iter().find(|place| place.0 == key).map_or(0, |place| place.1);
+        return Err(DataError::Bad(at, what));
     }
     for (key, value) in params {
         out.extend_from_slice(&key.to_be_bytes());
@@ -83,6 +80,24 @@ pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Data
     Ok(())
 }
 
+/// The first key that needs another one, which is not there (RFC 9460 §7.1.1, §8).
+fn unmet(params: &[(u16, Vec<u8>)]) -> Option<(u16, u16)> {
+    let there = |key| params.iter().any(|(other, _)| *other == key);
+    let needs = params
+        .iter()
+        .flat_map(|(key, value)| needed(*key, value).into_iter().map(move |other| (*key, other)));
+    needs.into_iter().find(|(_, other)| !there(*other))
+}
+
+/// The keys that must be there beside this one.
+fn needed(key: u16, value: &[u8]) -> Vec<u16> {
+    match key {
+        MANDATORY => keys(value),
+        NO_DEFAULT_ALPN => vec![ALPN],
+        _ => vec![],
+    }
+}
+
 /// Whether `octets` are parameters in wire form: whole, keys ascending, each value of its key's
 /// form, and those there that others need (RFC 9460 §2.2, §7.1.1, §8).
 pub(super) fn is_valid(octets: &[u8]) -> bool {
@@ -91,12 +106,7 @@ pub(super) fn is_valid(octets: &[u8]) -> bool {
         if last.is_some_and(|last| last >= key) || !is_value(kind(key), value) {
             return false;
         }
-        let needed = match key {
-            MANDATORY => keys(value),
-            NO_DEFAULT_ALPN => vec![ALPN],
-            _ => vec![],
-        };
-        if !needed.into_iter().all(|key| has(octets, key)) {
+        if !needed(key, value).into_iter().all(|key| has(octets, key)) {
             return false;
         }
         last = Some(key);
@@ -224,15 +234,22 @@ fn param(word: &[u8]) -> Result<(u16, Vec<u8>), String> {
         (None, Some(number)) => (number, Value::Octets),
         (None, None) => return Err("expected a service parameter, as alpn=h2 or key667=x".into()),
     };
-    let value = value.unwrap_or_default();
-    let quoted = value.strip_prefix(b"\"").map(|value| value.strip_suffix(b"\"").unwrap_or(value));
+    let value = unquoted(value.unwrap_or_default())?;
     let mut octets = Vec::with_capacity(value.len());
-    strings::resolve(quoted.unwrap_or(value), &mut octets)?;
+    strings::resolve(value, &mut octets)?;
     let octets = encode(written, &octets)?;
     if !is_value(kind(key), &octets) {
         return Err(format!("the octets are no value of {}", key_name(key)));
     }
     Ok((key, octets))
+}
+
+/// A value without the quotes that may stand around it.
+fn unquoted(value: &[u8]) -> Result<&[u8], String> {
+    match value.strip_prefix(b"\"") {
+        None => Ok(value),
+        Some(rest) => rest.strip_suffix(b"\"").ok_or("the quote is not closed".into()),
+    }
 }
 
 /// `key667`

@@ -74,9 +74,9 @@ impl<'a> Words<'a> {
         self.words.get(self.next).map(|word| word.of(self.text))
     }
 
-    /// The word taken last, as written.
-    pub(super) fn last(&self) -> Option<&'a [u8]> {
-        self.next.checked_sub(1).map(|last| self.words[last].of(self.text))
+    /// The number of the word taken last.
+    pub(super) fn last(&self) -> usize {
+        self.next.saturating_sub(1)
     }
 
     /// An error about the word taken last, which is not what was expected.
@@ -86,7 +86,7 @@ impl<'a> Words<'a> {
 
     /// An error about the word taken last.
     pub(super) fn bad(&self, what: impl Into<String>) -> DataError {
-        DataError::Bad(self.next.saturating_sub(1), what.into())
+        DataError::Bad(self.last(), what.into())
     }
 }
 
@@ -123,7 +123,7 @@ pub fn parse_generic(
     }
     let octets = &out[start..];
     if octets.len() != usize::from(len) {
-        let what = format!("{} octets are written, and {len} were announced", octets.len());
+        let what = format!("the data have {} octets, the length says {len}", octets.len());
         return Err(words.bad(what));
     }
     if row.is_some_and(|row| !rdata::is_valid(row, octets)) {
@@ -195,7 +195,7 @@ fn push<const N: usize>(out: &mut Vec<u8>, octets: [u8; N]) -> Result<(), DataEr
 
 /// Appends a name.
 pub(super) fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let word = words.take("a domain name, as in www.example.com.")?;
+    let word = words.take("a domain name (as in www.example.com.)")?;
     let parsed = match (word, words.origin) {
         (b"@", Some(origin)) => Ok(origin.to_buf()),
         _ => name::text::parse(word, words.origin),
@@ -225,13 +225,13 @@ pub(super) fn number_up_to(
 }
 
 fn record_type(words: &mut Words<'_>) -> Result<Rtype, DataError> {
-    let expected = "a record type, as in NS or TYPE2";
+    let expected = "a record type (as in NS or TYPE2)";
     let word = words.take(expected)?;
     Rtype::from_text(word).ok_or_else(|| words.expected(expected))
 }
 
 fn seconds(words: &mut Words<'_>) -> Result<u32, DataError> {
-    let expected = "a time in seconds, or with units as in 1h30m";
+    let expected = "a time in seconds, or with units (as in 1h30m)";
     let word = words.take(expected)?;
     seconds_from_text(word).ok_or_else(|| words.expected(expected))
 }
@@ -239,23 +239,31 @@ fn seconds(words: &mut Words<'_>) -> Result<u32, DataError> {
 /// Appends an IPv4 address.
 pub(super) fn ipv4(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let expected = "an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1";
-    push(out, parsed::<Ipv4Addr>(words, expected)?.octets())
+    let word = words.take(expected)?;
+    let octets = address::<Ipv4Addr>(word).ok_or_else(|| match address::<Ipv6Addr>(word) {
+        Some(_) => words.bad("expected an IPv4 address; an IPv6 address stands in an AAAA record"),
+        None => words.expected(expected),
+    })?;
+    push(out, octets.octets())
 }
 
 /// Appends an IPv6 address.
 pub(super) fn ipv6(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    push(out, parsed::<Ipv6Addr>(words, "an IPv6 address, as in 2001:db8::1")?.octets())
+    let expected = "an IPv6 address, as in 2001:db8::1";
+    let word = words.take(expected)?;
+    let octets = address::<Ipv6Addr>(word).ok_or_else(|| match address::<Ipv4Addr>(word) {
+        Some(_) => words.bad("expected an IPv6 address; an IPv4 address stands in an A record"),
+        None => words.expected(expected),
+    })?;
+    push(out, octets.octets())
 }
 
-/// Reads what the standard library can read.
-fn parsed<T: FromStr>(words: &mut Words<'_>, expected: &'static str) -> Result<T, DataError> {
-    let word = words.take(expected)?;
-    let value = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
-    value.ok_or_else(|| words.expected(expected))
+fn address<A: FromStr>(word: &[u8]) -> Option<A> {
+    std::str::from_utf8(word).ok()?.parse().ok()
 }
 
 fn no_text(words: &mut Words<'_>) -> Result<(), DataError> {
-    let expected = "octets as in `\\# 2 0a0b`, the only text that this type has";
+    let expected = "the only text of this type (as in `\\# 2 0a0b`)";
     words.take(expected)?;
     Err(words.expected(expected))
 }

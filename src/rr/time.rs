@@ -9,7 +9,7 @@ use super::decimal;
 use super::text::{DataError, Words};
 use std::fmt::Write as _;
 
-const TIME: &str = "a time from 1970 on in UTC, as in 20260131235959, or seconds since 1970";
+const TIME: &str = "a time from 1970 on in UTC (as in 20260131235959), or seconds since 1970";
 const DAY_S: u32 = 86_400;
 /// Days before each month of a year that is no leap year.
 const DAYS_BEFORE: [u32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
