@@ -10,6 +10,7 @@ use super::strings;
 use super::text::{DataError, Words};
 use crate::name::NameError;
 use data_encoding::BASE64;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -56,64 +57,54 @@ const NAMED_MAX: u16 = 6;
 
 /// Reads the remaining words as parameters and appends them, sorted by key.
 pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let mut params: Vec<(u16, Vec<u8>)> = Vec::new();
-    let mut places = Vec::new();
+    let mut params = BTreeMap::new();
     while let Some(word) = words.take_if_any() {
         let (key, value) = param(word).map_err(|what| words.bad(what))?;
-        if params.iter().any(|(other, _)| *other == key) {
+        if params.insert(key, (words.last(), value)).is_some() {
             return Err(words.bad("this key is there already"));
         }
-        places.push((key, words.last()));
-        params.push((key, value));
     }
-    params.sort();
-    if let Some((key, missing)) = unmet(&params) {
+    let ascending: Vec<_> = params.iter().map(|(key, (_, value))| (*key, &value[..])).collect();
+    if let Some((key, missing)) = unmet(&ascending) {
         let what = format!("`{}` needs {} beside it", key_name(key), key_name(missing));
-        let at = places.iter().find(|place| place.0 == key).map_or(0, |place| place.1);
-        return Err(DataError::Bad(at, what));
+        return Err(DataError::Bad(params[&key].0, what));
     }
-    for (key, value) in params {
+    for (key, value) in ascending {
         out.extend_from_slice(&key.to_be_bytes());
         let len = u16::try_from(value.len()).map_err(|_| words.bad("the value is too long"))?;
         out.extend_from_slice(&len.to_be_bytes());
-        out.extend_from_slice(&value);
+        out.extend_from_slice(value);
     }
     Ok(())
 }
 
-/// The first key that needs another one, which is not there (RFC 9460 §7.1.1, §8).
-fn unmet(params: &[(u16, Vec<u8>)]) -> Option<(u16, u16)> {
-    let there = |key| params.iter().any(|(other, _)| *other == key);
-    let needs = params
-        .iter()
-        .flat_map(|(key, value)| needed(*key, value).into_iter().map(move |other| (*key, other)));
-    needs.into_iter().find(|(_, other)| !there(*other))
-}
-
-/// The keys that must be there beside this one.
-fn needed(key: u16, value: &[u8]) -> Vec<u16> {
-    match key {
-        MANDATORY => keys(value),
-        NO_DEFAULT_ALPN => vec![ALPN],
-        _ => vec![],
-    }
+/// The first key that needs another one, which is not among these (RFC 9460 §7.1.1, §8). Keys
+/// ascend.
+fn unmet(params: &[(u16, &[u8])]) -> Option<(u16, u16)> {
+    let mut needs = params.iter().flat_map(|&(key, value)| {
+        let others = match key {
+            MANDATORY => keys(value),
+            NO_DEFAULT_ALPN => vec![ALPN],
+            _ => vec![],
+        };
+        others.into_iter().map(move |other| (key, other))
+    });
+    let is_there = |other: u16| params.binary_search_by_key(&other, |param| param.0).is_ok();
+    needs.find(|&(_, other)| !is_there(other))
 }
 
 /// Whether `octets` are parameters in wire form: whole, keys ascending, each value of its key's
 /// form, and those there that others need (RFC 9460 §2.2, §7.1.1, §8).
 pub(super) fn is_valid(octets: &[u8]) -> bool {
-    let (mut last, mut rest) = (None, octets);
+    let (mut params, mut rest) = (Vec::<(u16, &[u8])>::new(), octets);
     while let Some((key, value, tail)) = split(rest) {
-        if last.is_some_and(|last| last >= key) || !is_value(kind(key), value) {
+        if params.last().is_some_and(|last| last.0 >= key) || !is_value(kind(key), value) {
             return false;
         }
-        if !needed(key, value).into_iter().all(|key| has(octets, key)) {
-            return false;
-        }
-        last = Some(key);
+        params.push((key, value));
         rest = tail;
     }
-    rest.is_empty()
+    rest.is_empty() && unmet(&params).is_none()
 }
 
 /// Prints parameters.
@@ -138,11 +129,6 @@ fn split(octets: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let (&[k1, k2, l1, l2], rest) = octets.split_first_chunk()?;
     let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
     Some((u16::from_be_bytes([k1, k2]), value, rest))
-}
-
-/// Whether a parameter of that key is there.
-fn has(octets: &[u8], key: u16) -> bool {
-    std::iter::successors(split(octets), |(_, _, rest)| split(rest)).any(|(this, _, _)| this == key)
 }
 
 fn kind(key: u16) -> Value {
