@@ -13,14 +13,10 @@ impl Reader<'_> {
             b"$ORIGIN" => self.origin(entry),
             b"$TTL" => self.ttl(entry),
             b"$INCLUDE" => self.include(entry),
-            other => {
+            b"$GENERATE" => self.generate(entry),
+            _ => {
                 let what = format!("`{}` is not a directive", entry.show(entry.words[0]));
-                let help = match other {
-                    b"$GENERATE" => "only BIND has it; write the records out, one line each",
-                    _ => {
-                        "there are $ORIGIN, $TTL and $INCLUDE; a name that starts with a dollar sign is written `\\$`"
-                    }
-                };
+                let help = "there are $ORIGIN, $TTL, $INCLUDE and $GENERATE; a name that starts with a dollar sign is written `\\$`";
                 let span = entry.span(entry.words[0]);
                 Err(Diagnostic::new(&codes::BAD_DIRECTIVE, span, what).help(help).into())
             }

@@ -8,11 +8,11 @@ use crate::rr::text::{self, DataError, Word, Words};
 use crate::rr::{Class, Record, Rtype, table, ttl_from_text};
 
 /// What stands before the data.
-struct Head<'t> {
+pub(super) struct Head<'t> {
     ttl: Option<u32>,
     rtype: Rtype,
     rtype_word: Word,
-    data: &'t [Word],
+    pub(super) data: &'t [Word],
 }
 
 impl Reader<'_> {
@@ -76,7 +76,7 @@ impl Reader<'_> {
 }
 
 /// Reads TTL, class and type.
-fn head<'t>(entry: Entry<'t>, words: &'t [Word]) -> Result<Head<'t>, Box<Diagnostic>> {
+pub(super) fn head<'t>(entry: Entry<'t>, words: &'t [Word]) -> Result<Head<'t>, Box<Diagnostic>> {
     let (mut ttl, mut class) = (None, None);
     for (at, &word) in words.iter().enumerate() {
         let octets = word.of(entry.text);

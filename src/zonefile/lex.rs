@@ -175,7 +175,7 @@ fn quote_end(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// A place in the file; [`crate::diag::SourceMap`] takes no file where it would not fit.
-fn place(at: usize) -> u32 {
+pub(super) fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 

@@ -1,7 +1,8 @@
 //! Master files (RFC 1035 §5, RFC 2308 §4) → records with their places; goes on after an error.
 //!
 //! [`lex`] splits a file into entries, each a record or a directive, and each entry into words.
-//! [`entry`] makes sense of one record's words, [`directive`] of `$ORIGIN`, `$TTL` and `$INCLUDE`.
+//! [`entry`] makes sense of one record's words, [`directive`] of `$ORIGIN`, `$TTL` and `$INCLUDE`,
+//! [`generate`] of `$GENERATE`.
 //! An error ends its entry and nothing more: the reader goes on with the next, so that one run
 //! finds every mistake.
 //!
@@ -16,6 +17,7 @@
 
 mod directive;
 mod entry;
+mod generate;
 mod lex;
 
 use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
@@ -67,6 +69,7 @@ pub fn read(
         context: Context { origin, ..Context::default() },
         rdata: Vec::new(),
         open: Vec::new(),
+        generated_len: 0,
     };
     if let Some(source) = reader.report.sources.add(name.to_string(), text) {
         reader.open.push(source);
@@ -105,6 +108,8 @@ struct Reader<'r> {
     rdata: Vec<u8>,
     /// The files that are being read, each included by the one before.
     open: Vec<SourceId>,
+    /// The octets that `$GENERATE` lines have been written out to.
+    generated_len: usize,
 }
 
 impl Reader<'_> {
@@ -116,7 +121,10 @@ impl Reader<'_> {
         while self.report.findings.len() < FINDINGS_MAX {
             match lexer.next_entry(&mut words) {
                 Ok(None) => break,
-                Ok(Some(shape)) => self.entry(Entry { source, text: &text, shape, words: &words }),
+                Ok(Some(shape)) => {
+                    let (text, words) = (&text[..], &words[..]);
+                    self.entry(Entry { source, text, shape, words, origin: None });
+                }
                 Err(fault) => {
                     let span = Span { source, start: fault.start, end: fault.end };
                     let found = Diagnostic::new(&codes::UNBALANCED, span, fault.message);
@@ -151,6 +159,8 @@ struct Entry<'t> {
     text: &'t [u8],
     shape: lex::Shape,
     words: &'t [Word],
+    /// The `$GENERATE` line that wrote it.
+    origin: Option<generate::Origin<'t>>,
 }
 
 impl<'t> Entry<'t> {
@@ -163,12 +173,18 @@ impl<'t> Entry<'t> {
 
     /// The place of one word; of an empty string the quotes.
     fn span(&self, word: Word) -> Span {
+        if let Some(origin) = self.origin {
+            return origin.span(word.end);
+        }
         let quotes = u32::from(word.quoted && word.start == word.end);
         Span { source: self.source, start: word.start - quotes, end: word.end + quotes }
     }
 
     /// The place behind the last word, where something is missing.
     fn end(&self) -> Span {
+        if let Some(origin) = self.origin {
+            return origin.line.end();
+        }
         let end = self.words.last().map_or(0, |word| word.end + u32::from(word.quoted));
         let behind = (end as usize + 1).min(self.text.len());
         Span { source: self.source, start: end, end: u32::try_from(behind).unwrap_or(end) }
