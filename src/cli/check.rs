@@ -4,12 +4,11 @@
 use super::{Check, EXIT_ZONES};
 use crate::diag::render;
 use crate::name::NameBuf;
-use crate::reload::Sources;
 use crate::reload::folder::{Folder, Listing};
-use crate::reload::load::{Loaded, load};
+use crate::reload::load::{Loaded, load_allowing};
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What was found so far.
@@ -23,7 +22,7 @@ struct Tally {
 
 /// Checks every file; the exit code says whether there was an error.
 pub(super) fn run(check: &Check) -> ExitCode {
-    let sources = Sources { paths: check.paths.clone(), recursive: check.zones.recursive };
+    let sources = check.zones.sources(check.paths.clone());
     let listing = sources.list();
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut tally = Tally::default();
@@ -31,7 +30,7 @@ pub(super) fn run(check: &Check) -> ExitCode {
         tally.missing(path, &listing);
     }
     for file in &listing.files {
-        tally.file(&file.path, color);
+        tally.file(&file.path, &sources.include_paths, color);
     }
     println!("{}", tally.summary(listing.files.len()));
     ExitCode::from(if tally.errors > 0 { EXIT_ZONES } else { 0 })
@@ -52,8 +51,8 @@ impl Tally {
         println!("{}: {why}\n", path.display());
     }
 
-    fn file(&mut self, path: &Path, color: bool) {
-        let Loaded { zone, report, .. } = load(path);
+    fn file(&mut self, path: &Path, include_paths: &[PathBuf], color: bool) {
+        let Loaded { zone, report, .. } = load_allowing(path, include_paths);
         let (errors, warnings) = report.counts();
         self.errors += errors;
         self.warnings += warnings;

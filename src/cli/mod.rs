@@ -7,6 +7,7 @@ mod check;
 mod logging;
 mod serve;
 
+use crate::reload::Sources;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,6 +47,15 @@ struct Zones {
     /// Look into sub-folders, too
     #[arg(long)]
     recursive: bool,
+    /// A folder that zone files may include from, besides their own; may be repeated
+    #[arg(long, value_name = "DIR")]
+    include_path: Vec<PathBuf>,
+}
+
+impl Zones {
+    fn sources(&self, paths: Vec<PathBuf>) -> Sources {
+        Sources { paths, recursive: self.recursive, include_paths: self.include_path.clone() }
+    }
 }
 
 #[derive(Debug, Args)]

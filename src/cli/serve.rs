@@ -45,7 +45,7 @@ fn sources(serve: &Serve) -> Sources {
     if paths.is_empty() {
         paths.push(PathBuf::from(ZONES_DEFAULT));
     }
-    Sources { paths, recursive: serve.zones.recursive }
+    serve.zones.sources(paths)
 }
 
 /// Binds what was asked for, or port 53 on every address that can be had.

@@ -28,6 +28,8 @@ pub struct Sources {
     pub paths: Vec<PathBuf>,
     /// Whether sub-folders of folders count.
     pub recursive: bool,
+    /// Folders that zone files may include from, besides their own.
+    pub include_paths: Vec<PathBuf>,
 }
 
 /// A directory itself, whatever path leads to it: device and inode.
@@ -307,7 +309,8 @@ mod tests {
     }
 
     fn sources(dir: &TempDir, paths: &[&str], recursive: bool) -> Sources {
-        Sources { paths: paths.iter().map(|path| dir.path().join(path)).collect(), recursive }
+        let paths = paths.iter().map(|path| dir.path().join(path)).collect();
+        Sources { paths, recursive, ..Sources::default() }
     }
 
     #[test]

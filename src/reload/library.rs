@@ -11,7 +11,7 @@
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::load;
+use super::load::load_allowing;
 use super::notice::Notice;
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
@@ -57,7 +57,7 @@ impl Library {
     /// Reads all zone files that are there now, watching them before the first is read, so that no
     /// change is lost in between.
     pub fn load_all(sources: Sources, options: Options) -> (Library, Step) {
-        Library::load_all_with(load, sources, options)
+        Library::load_all_with(load_allowing, sources, options)
     }
 
     pub(super) fn load_all_with(
@@ -221,7 +221,8 @@ impl Library {
     }
 
     fn read(&self, file: &Arc<Path>) -> Option<Reading> {
-        Reading::take(file, self.claims.version(file), self.read)
+        let read = |path: &Path| (self.read)(path, &self.sources.include_paths);
+        Reading::take(file, self.claims.version(file), read)
     }
 
     /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
@@ -292,7 +293,11 @@ mod tests {
     fn library(dir: &TempDir, paths: &[&str]) -> (Library, Step) {
         let paths = paths.iter().map(|path| dir.path().join(path)).collect();
         let options = Options { watch: WatchMode::Off, remove_after: Duration::ZERO };
-        Library::load_all_with(read, Sources { paths, recursive: true }, options)
+        Library::load_all_with(
+            read,
+            Sources { paths, recursive: true, ..Sources::default() },
+            options,
+        )
     }
 
     fn apexes(library: &Library) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! One zone file off the disk → a zone, with everything found in it.
 
+use super::include::{self, Fence};
 use crate::diag::{Diagnostic, Report, Span, codes};
 use crate::name::{Name, NameBuf, text};
 use crate::rr::Record;
@@ -20,21 +21,26 @@ pub struct Loaded {
     pub includes: Vec<PathBuf>,
 }
 
-/// Reads a zone file and all that it includes. Relative names are relative to the name of the file,
-/// if it is `<origin>.zone`, until an `$ORIGIN` line.
+/// Reads a zone file and what it includes from its own folder: [`load_allowing`] no other.
 pub fn load(path: &Path) -> Loaded {
+    load_allowing(path, &[])
+}
+
+/// Reads a zone file and all that it includes, from its own folder or from `include_paths`. Relative
+/// names are relative to the name of the file, if it is `<origin>.zone`, until an `$ORIGIN` line.
+pub fn load_allowing(path: &Path, include_paths: &[PathBuf]) -> Loaded {
     let origin = origin_of(path);
     let shown = path.display().to_string();
-    let octets = match std::fs::read(path) {
+    let octets = match include::read(path) {
         Ok(octets) => octets,
         Err(error) => return unreadable(shown, origin, &error),
     };
+    let fence = Fence::of(path, include_paths);
     let mut includes = Vec::new();
     let mut include = |written: &str, from: &str| {
         let path = Path::new(from).parent().unwrap_or(Path::new("")).join(written);
         includes.push(path.clone());
-        let octets = std::fs::read(&path).map_err(|error| error.to_string())?;
-        Ok((path.display().to_string(), octets))
+        Ok((path.display().to_string(), fence.read(&path)?))
     };
     let mut builder = Builder::default();
     let mut sink = |record: Record<'_>, place: Place| builder.add(record, place.record);

@@ -18,6 +18,7 @@
 mod claims;
 mod debounce;
 pub mod folder;
+mod include;
 pub mod library;
 pub mod load;
 pub mod notice;

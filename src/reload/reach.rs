@@ -151,7 +151,7 @@ mod tests {
         symlink("..2024", zones.join("..data")).unwrap();
         symlink("..data/k.zone", zones.join("k.zone")).unwrap();
         let include: Arc<Path> = dir.path().join("inc/hosts").into();
-        let listing = Sources { paths: vec![zones.clone()], recursive: false }.list();
+        let listing = Sources { paths: vec![zones.clone()], ..Sources::default() }.list();
         let reach = Reach::of(&listing, std::iter::once(&include));
 
         let dirs = [dir.path().into(), dir.path().join("inc"), zones.clone(), zones.join("..data")];

@@ -6,12 +6,13 @@ use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What reads a file: [`load`](super::load::load), or a test's own.
-pub(super) type Reader = fn(&Path) -> Loaded;
+/// What reads a file that may include from these folders, too:
+/// [`load_allowing`](super::load::load_allowing), or a test's own.
+pub(super) type Reader = fn(&Path, &[PathBuf]) -> Loaded;
 
 /// A file that was read.
 pub(super) struct Reading {
@@ -30,7 +31,11 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads a file, of which `known` was read before. `None` if it is not there at all, or no
     /// file: a listing says what that means.
-    pub(super) fn take(file: &Arc<Path>, known: Option<&Version>, read: Reader) -> Option<Reading> {
+    pub(super) fn take(
+        file: &Arc<Path>,
+        known: Option<&Version>,
+        read: impl Fn(&Path) -> Loaded,
+    ) -> Option<Reading> {
         let is_there = || fs::symlink_metadata(file).is_ok();
         let seen = fs::metadata(file);
         if seen.as_ref().map_or_else(|_| !is_there(), |seen| !seen.is_file()) {

@@ -31,7 +31,7 @@ pub(super) fn zone(apex: &NameBuf, serial: u32, addresses: usize) -> Zone {
 /// A reader for a language in which tests write: `<serial> <addresses>`, lines with `apex <name>`
 /// and `include <file>` (whose number is added to the serial), and `end` in the last line. Without
 /// that it is broken; `panic` is a bug of the reader.
-pub(super) fn read(path: &Path) -> Loaded {
+pub(super) fn read(path: &Path, _: &[PathBuf]) -> Loaded {
     let text = fs::read_to_string(path).unwrap_or_default();
     assert!(!text.contains("panic"), "as the test wants it");
     let named = |word: &'static str| {

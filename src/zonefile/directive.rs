@@ -1,7 +1,7 @@
 //! `$ORIGIN`, `$TTL` and `$INCLUDE`.
 
-use super::{Entry, INCLUDE_DEPTH_MAX, Outcome, Reader, source_name};
-use crate::diag::{Diagnostic, SourceId, codes};
+use super::{Entry, FILES_LEN_MAX, FILES_MAX, INCLUDE_DEPTH_MAX, Outcome, Reader, source_name};
+use crate::diag::{Diagnostic, SourceId, SourceMap, codes};
 use crate::name::{NameBuf, NameError, text};
 use crate::rr::text::Word;
 use crate::rr::ttl_from_text;
@@ -65,6 +65,11 @@ impl Reader<'_> {
             let what = format!("files include each other more than {INCLUDE_DEPTH_MAX} deep");
             return Err(fail(what, "put what they hold into fewer files"));
         }
+        let (files, octets) = read_so_far(&self.report.sources);
+        if files >= FILES_MAX {
+            let what = format!("more than {FILES_MAX} files are included");
+            return Err(fail(what, "put what they hold into fewer files"));
+        }
         let from = source_name(&self.report.sources, entry.source);
         let written = String::from_utf8_lossy(path.of(entry.text));
         let (name, text) = (self.include)(&written, &from).map_err(|why| {
@@ -75,8 +80,11 @@ impl Reader<'_> {
             let what = format!("`{}` is being read already", entry.show(path));
             return Err(fail(what, "a file cannot include itself, nor one that includes it"));
         }
-        self.report.sources.add(name, text).ok_or_else(|| {
-            fail("too many files, or one of 4 GiB".into(), "put the records into fewer files")
+        let fits = octets + text.len() as u64 <= FILES_LEN_MAX;
+        let source = fits.then(|| self.report.sources.add(name, text)).flatten();
+        source.ok_or_else(|| {
+            let what = "all files together have 4 GiB or more";
+            fail(what.into(), "serve fewer records, or include a file only once")
         })
     }
 
@@ -98,6 +106,11 @@ impl Reader<'_> {
             }),
         }
     }
+}
+
+/// The number of files, and of their octets.
+fn read_so_far(sources: &SourceMap) -> (usize, u64) {
+    sources.iter().fold((0, 0), |(files, octets), s| (files + 1, octets + s.text.len() as u64))
 }
 
 /// The words of a directive that has exactly so many.

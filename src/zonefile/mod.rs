@@ -28,6 +28,11 @@ use std::sync::Arc;
 
 /// How deep `$INCLUDE` can go: a file that includes itself under ever new names ends here.
 const INCLUDE_DEPTH_MAX: usize = 16;
+/// The most files of one zone: two `$INCLUDE` lines in each file of a chain would else double what is
+/// read with each step.
+const FILES_MAX: usize = 1000;
+/// The octets that all files of one zone must stay below, together what one of them may have.
+const FILES_LEN_MAX: u64 = u32::MAX as u64;
 /// The most findings of one run: a file that is no zone file has one per line.
 const FINDINGS_MAX: usize = 1000;
 

@@ -1,0 +1,121 @@
+//! Which files may a zone file include, and how is one read that somebody else may have put there?
+//!
+//! A zone file can come from somebody who may not read all that the server may: what it includes
+//! must lie in the folder of the zone file or below, or in a folder that `--include-path` names. Not
+//! the words decide but where a path really leads, all symlinks followed. A zone file that is a
+//! symlink has two folders, and both count: the one it is listed in, where people put files beside
+//! it, and the one it really is in, where whoever wrote it has put its files (as a mount that swaps
+//! a folder of versions does, or a farm of links into one repository).
+//!
+//! Only regular files are read: a FIFO would keep the reader waiting for its writer, and a device
+//! might have no end. They are told apart after opening, which therefore must not wait.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The octets that a file must stay below: a span names a place by 32 bits.
+const FILE_LEN_MAX: u64 = u32::MAX as u64;
+
+/// The folders that a zone file may include from.
+pub(super) struct Fence {
+    /// With all symlinks resolved.
+    folders: Vec<PathBuf>,
+}
+
+impl Fence {
+    /// Those of `zone_file`, and the `include_paths` of the command line.
+    pub(super) fn of(zone_file: &Path, include_paths: &[PathBuf]) -> Fence {
+        let real = fs::canonicalize(zone_file).ok();
+        let own = [Some(folder(zone_file)), real.as_deref().map(folder)];
+        let all = own.into_iter().flatten().chain(include_paths.iter().map(PathBuf::as_path));
+        Fence { folders: all.filter_map(|folder| fs::canonicalize(folder).ok()).collect() }
+    }
+
+    /// Reads a file that the zone file includes; `Err` says why that cannot be.
+    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
+        if !self.folders.iter().any(|folder| real.starts_with(folder)) {
+            return Err("it lies outside the zone file's folder; `--include-path` allows another \
+                        folder"
+                .into());
+        }
+        read(&real).map_err(|error| error.to_string())
+    }
+}
+
+/// Reads a regular file of less than 4 GiB.
+///
+/// # Errors
+/// It cannot be opened or read, is no regular file, or has too many octets.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut octets = Vec::new();
+    if metadata.len() < FILE_LEN_MAX {
+        octets.reserve_exact(usize::try_from(metadata.len()).unwrap_or(0));
+        file.take(FILE_LEN_MAX).read_to_end(&mut octets)?; // it may grow meanwhile
+    }
+    if metadata.len().max(octets.len() as u64) >= FILE_LEN_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has 4 GiB or more"));
+    }
+    Ok(octets)
+}
+
+/// The folder that a path names a file in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_lies_outside_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        for folder in ["zones/sub", "real", "else"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        for file in ["zones/a", "zones/sub/b", "real/x.zone", "real/c", "else/d"] {
+            fs::write(at(file), file).unwrap();
+        }
+        symlink(at("real/x.zone"), at("zones/x.zone")).unwrap();
+        symlink(at("else/d"), at("zones/link")).unwrap();
+        let read = |path: &str, allowed: &[PathBuf]| {
+            Fence::of(&at("zones/x.zone"), allowed)
+                .read(&at(path))
+                .map_err(|why| why[..8].to_string())
+        };
+        for inside in ["zones/a", "zones/sub/b", "zones/sub/../a", "real/c"] {
+            assert!(read(inside, &[]).is_ok(), "{inside}");
+        }
+        for outside in ["else/d", "zones/../else/d", "zones/link", "/etc/passwd"] {
+            assert_eq!(read(outside, &[]), Err("it lies ".into()), "{outside}");
+        }
+        assert_eq!(read("zones/link", &[at("else")]), Ok(b"else/d".to_vec()));
+    }
+
+    #[test]
+    fn only_regular_files_of_bounded_size_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(read(&socket).is_err());
+        for path in [dir.path(), Path::new("/dev/null"), Path::new("/dev/zero")] {
+            assert!(read(path).is_err(), "{}", path.display());
+        }
+        let huge = dir.path().join("huge");
+        File::create(&huge).unwrap().set_len(FILE_LEN_MAX).unwrap(); // a hole: it takes no space
+        assert_eq!(read(&huge).unwrap_err().to_string(), "it has 4 GiB or more");
+    }
+}
