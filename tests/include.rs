@@ -10,7 +10,8 @@ use support::peers;
 use support::program::{Ended, ended, folder, zonesmith};
 use tempfile::TempDir;
 
-const HEAD: &str = "$TTL 300\n@ SOA ns.elsewhere. admin 1 7200 900 1209600 60\n@ NS ns.elsewhere.\n";
+const HEAD: &str =
+    "$TTL 300\n@ SOA ns.elsewhere. admin 1 7200 900 1209600 60\n@ NS ns.elsewhere.\n";
 
 /// A folder `zones` with `x.zone`, which includes `written`, and a folder `else` beside it with a
 /// file `hosts`.

@@ -49,6 +49,7 @@ codes! {
     NO_TTL              Error   "Z111" "no time to live is known";
     BAD_DIRECTIVE       Error   "Z112" "not a directive";
     BAD_INCLUDE         Error   "Z113" "an included file cannot be used";
+    TTL_TOO_LARGE       Warning "Z114" "a TTL of more than 31 bits";
     SOA_MISSING         Error   "Z201" "the zone has no SOA record";
     SOA_TWICE           Error   "Z202" "the zone has more than one SOA record";
     OUT_OF_ZONE         Error   "Z203" "the owner is not in the zone";

@@ -1,10 +1,19 @@
 //! `$ORIGIN`, `$TTL` and `$INCLUDE`.
+//!
+//! Where RFC 1035 §5.1 and RFC 2308 §4 leave a choice:
+//! - Directives stand at the start of a line, in any case of letters, as in NSD, Knot and BIND. A
+//!   word that starts with a dollar sign and is none of them is an error, as in BIND and Knot; NSD
+//!   goes on with a warning.
+//! - `$ORIGIN` takes a relative name, relative to the origin before, and `@`; NSD and Knot want the
+//!   final dot. None of the four takes it in quotes. `$INCLUDE` takes its file in quotes, as in BIND
+//!   and Knot.
+//! - A `$TTL` line holds for what follows it, and there may be several, as in all four.
 
 use super::{Entry, FILES_LEN_MAX, FILES_MAX, INCLUDE_DEPTH_MAX, Outcome, Reader, source_name};
 use crate::diag::{Diagnostic, SourceId, SourceMap, codes};
 use crate::name::{NameBuf, NameError, text};
+use crate::rr::seconds_from_text;
 use crate::rr::text::Word;
-use crate::rr::ttl_from_text;
 
 impl Reader<'_> {
     /// Carries out a directive.
@@ -25,14 +34,19 @@ impl Reader<'_> {
 
     fn origin(&mut self, entry: Entry<'_>) -> Outcome {
         let [_, word] = arguments(entry, "$ORIGIN takes one domain name", "$ORIGIN example.")?;
+        if word.quoted {
+            let what = "the name stands in quotes";
+            let found = Diagnostic::new(&codes::BAD_DIRECTIVE, entry.span(word), what);
+            return Err(found.help("remove the quotes").into());
+        }
         self.context.origin = Some(self.name(entry, word)?);
         Ok(())
     }
 
     fn ttl(&mut self, entry: Entry<'_>) -> Outcome {
         let [_, word] = arguments(entry, "$TTL takes one time to live", "$TTL 1h")?;
-        let ttl = ttl_from_text(word.of(entry.text)).ok_or_else(|| bad_ttl(entry, word))?;
-        self.context.default_ttl = Some(ttl);
+        let ttl = seconds_from_text(word.of(entry.text)).ok_or_else(|| bad_ttl(entry, word))?;
+        self.context.default_ttl = Some(self.capped(entry, ttl, word));
         Ok(())
     }
 

@@ -1,15 +1,28 @@
 //! One record: `[owner] [ttl] [class] type data…`, TTL and class in either order (RFC 1035 §5.1).
+//!
+//! Where the RFCs leave a choice:
+//! - TTL and class stand once each at most. A word that begins with a digit is the TTL, until there
+//!   is one; so is it in NSD, Knot and BIND. `CLASS1` is IN, as in BIND and NSD; Knot refuses it.
+//! - Quotes do not change what a word means, so type, class, TTL and names may stand in them, as in
+//!   NSD; BIND takes them around the owner alone, Knot around strings alone. The owner `"@"` has one
+//!   octet, as in NSD (BIND: the origin), and in `"a.b"` the dot parts labels, as in BIND. `"\#"` does
+//!   not start generic data (RFC 3597 §5), in any of the four.
+//! - A TTL of more than 31 bits counts as zero (RFC 2181 §8), as in BIND, and that is said. NSD takes
+//!   another TTL in its place, Knot takes it as it is. One of more than 32 bits is an error in all
+//!   but NSD.
+//! - Data of a known type may be written generically, and data of `TYPE1` as those of A (RFC 3597
+//!   §5), in all four. The length must be right: NSD takes what is there.
 
 use super::directive::bad_ttl;
-use super::{Entry, Outcome, Place, Reader};
+use super::{Entry, Outcome, Place, Reader, lex};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::name::NameBuf;
 use crate::rr::text::{self, DataError, Word, Words};
-use crate::rr::{Class, Record, Rtype, table, ttl_from_text};
+use crate::rr::{Class, Record, Rtype, TTL_MAX, seconds_from_text, table};
 
 /// What stands before the data.
 pub(super) struct Head<'t> {
-    ttl: Option<u32>,
+    ttl: Option<(u32, Word)>,
     rtype: Rtype,
     rtype_word: Word,
     pub(super) data: &'t [Word],
@@ -18,6 +31,10 @@ pub(super) struct Head<'t> {
 impl Reader<'_> {
     /// Reads a record and hands it on.
     pub(super) fn record(&mut self, entry: Entry<'_>) -> Outcome {
+        if entry.shape.glued {
+            let split = lex::split_at_quotes(entry.text, entry.words);
+            return self.record(unglued(entry, &split));
+        }
         let words = self.owner(entry)?;
         let head = head(entry, words)?;
         self.data(entry, &head)?;
@@ -48,9 +65,14 @@ impl Reader<'_> {
         self.rdata.clear();
         let origin = self.context.origin.as_ref().map(NameBuf::as_name);
         let words = Words::new(entry.text, head.data, origin);
-        let generic = head.data.first().is_some_and(|w| w.of(entry.text) == b"\\#" && !w.quoted);
+        let mark = head.data.first().filter(|word| word.of(entry.text) == b"\\#");
         let outcome = match table::row(head.rtype) {
-            Some(row) if !generic => text::parse(row, words, &mut self.rdata),
+            None if mark.is_some_and(|word| word.quoted) => {
+                Err(DataError::Bad(0, "expected `\\#` without quotes".into()))
+            }
+            Some(row) if mark.is_none_or(|word| word.quoted) => {
+                text::parse(row, words, &mut self.rdata)
+            }
             row => text::parse_generic(row, words, &mut self.rdata),
         };
         outcome.map_err(|error| bad_data(entry, head, &error).into())
@@ -58,14 +80,15 @@ impl Reader<'_> {
 
     /// The record's TTL, from the nearest place that has one.
     fn record_ttl(&mut self, entry: Entry<'_>, head: &Head<'_>) -> Result<u32, Box<Diagnostic>> {
+        let written = head.ttl.map(|(ttl, word)| self.capped(entry, ttl, word));
         let context = &mut self.context;
         if let (table::SOA, Some(minimum)) = (head.rtype, self.rdata.last_chunk()) {
             context.soa_minimum = Some(u32::from_be_bytes(*minimum));
         }
-        if head.ttl.is_some() {
-            context.last_ttl = head.ttl;
+        if written.is_some() {
+            context.last_ttl = written;
         }
-        let ttl = head.ttl.or(context.default_ttl).or(context.last_ttl).or(context.soa_minimum);
+        let ttl = written.or(context.default_ttl).or(context.last_ttl).or(context.soa_minimum);
         ttl.ok_or_else(|| {
             let span = entry.span(head.rtype_word);
             Diagnostic::new(&codes::NO_TTL, span, "this record has no time to live")
@@ -73,6 +96,37 @@ impl Reader<'_> {
                 .into()
         })
     }
+
+    /// A TTL of at most 31 bits: a larger one counts as zero, once said for the word.
+    pub(super) fn capped(&mut self, entry: Entry<'_>, ttl: u32, word: Word) -> u32 {
+        if ttl <= TTL_MAX {
+            return ttl;
+        }
+        let span = entry.span(word);
+        if self.report.findings.last().is_none_or(|last| last.span != span) {
+            let what = format!("the time to live {} has more than 31 bits", entry.show(word));
+            self.find(
+                Diagnostic::new(&codes::TTL_TOO_LARGE, span, what)
+                    .label("counts as 0 (RFC 2181 section 8)")
+                    .help(format!(
+                        "write at most {TTL_MAX}; servers keep few records for over a week"
+                    )),
+            );
+        }
+        0
+    }
+}
+
+/// The entry with its words split at the quotes inside them, unless they are parameters of SVCB or
+/// HTTPS.
+fn unglued<'t>(entry: Entry<'t>, split: &'t [Word]) -> Entry<'t> {
+    let shape = lex::Shape { glued: false, ..entry.shape };
+    let behind_owner = usize::from(!shape.starts_blank).min(split.len());
+    let words = match head(entry, &split[behind_owner..]) {
+        Ok(Head { rtype: table::SVCB | table::HTTPS, .. }) => entry.words,
+        _ => split,
+    };
+    Entry { shape, words, ..entry }
 }
 
 /// Reads TTL, class and type.
@@ -81,7 +135,7 @@ pub(super) fn head<'t>(entry: Entry<'t>, words: &'t [Word]) -> Result<Head<'t>, 
     for (at, &word) in words.iter().enumerate() {
         let octets = word.of(entry.text);
         if ttl.is_none() && octets.first().is_some_and(u8::is_ascii_digit) {
-            ttl = Some(ttl_from_text(octets).ok_or_else(|| bad_ttl(entry, word))?);
+            ttl = Some((seconds_from_text(octets).ok_or_else(|| bad_ttl(entry, word))?, word));
         } else if let (None, Some(written)) = (class, Class::from_text(octets)) {
             class = Some(written);
             check_class(entry, word, written)?;

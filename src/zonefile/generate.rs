@@ -322,7 +322,7 @@ mod tests {
         let entry = Entry {
             source: crate::diag::SourceId(0),
             text: text.as_bytes(),
-            shape: lex::Shape { starts_blank: false },
+            shape: lex::Shape { starts_blank: false, glued: false },
             words: &[],
             origin: None,
         };

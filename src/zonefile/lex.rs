@@ -3,6 +3,23 @@
 //! An entry is a line, or several when parentheses join them. Words are separated by blanks,
 //! comments run from `;` to the end of the line, quotes and backslashes protect what they enclose.
 //! Words keep their escapes: only who knows the field knows what they mean.
+//!
+//! Where RFC 1035 §5.1 leaves a choice:
+//! - Parentheses may stand within parentheses, and may enclose owner and type (BIND; NSD and Knot
+//!   refuse both).
+//! - A quoted string ends on its line: a forgotten quote would else swallow what follows up to the
+//!   next one. A backslash does not join lines either, in quotes or out of them. BIND lets an escaped
+//!   line end stand in a string, NSD any line end, Knot none. Outside NSD alone takes `\` at the end
+//!   of a line.
+//! - A quote within a word starts a word of its own, so `a"b c"d` is three, as in BIND and NSD; Knot
+//!   refuses it. In the data of SVCB and HTTPS it belongs to the word: `alpn="h2,h3"` (RFC 9460
+//!   §2.1). Only who knows the type can tell, so such words are found whole and split by
+//!   [`split_at_quotes`].
+//! - Line ends are LF and CRLF. A carriage return elsewhere is an error, as in Knot: BIND and NSD
+//!   take it for a line end, and whoever sees one long line in an editor does not.
+//! - An octet of zero in a word is an error, as in Knot: it is what a crash leaves in a file. BIND
+//!   refuses it outside quotes; NSD cuts the string there. In a comment it does no harm.
+//! - A form feed is no blank, in all four.
 
 use crate::rr::text::Word;
 
@@ -11,10 +28,28 @@ use crate::rr::text::Word;
 pub(super) struct Shape {
     /// With a blank: the owner is that of the record before.
     pub(super) starts_blank: bool,
+    /// A word holds a quote that is not its first octet: see [`split_at_quotes`].
+    pub(super) glued: bool,
 }
 
-/// A parenthesis or quote without a partner.
-#[derive(Debug)]
+/// What an entry is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Word(Word),
+    /// An opening parenthesis, and where.
+    Open(usize),
+    /// A closing one.
+    Close(usize),
+    /// From `;` to the end of the line, without that.
+    Comment {
+        start: usize,
+        end: usize,
+    },
+    LineEnd,
+}
+
+/// A parenthesis or quote without a partner, or an octet that cannot stand there.
+#[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) start: u32,
     pub(super) end: u32,
@@ -27,6 +62,8 @@ pub(super) struct Fault {
 pub(super) struct Lexer<'t> {
     text: &'t [u8],
     at: usize,
+    /// The entry has had a word with a quote inside.
+    glued: bool,
 }
 
 /// The byte order mark that some editors write (RFC 3629 §6).
@@ -35,7 +72,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Lexer<'t> {
         let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Lexer { text, at }
+        Lexer { text, at, glued: false }
     }
 
     /// The next entry that has words: they are put into `words`. `None` at the end of the file.
@@ -48,10 +85,11 @@ impl<'t> Lexer<'t> {
             let Some(&first) = self.text.get(self.at) else {
                 return Ok(None);
             };
-            let shape = Shape { starts_blank: matches!(first, b' ' | b'\t') };
+            let starts_blank = matches!(first, b' ' | b'\t');
+            self.glued = false;
             self.read_entry(words)?;
             if !words.is_empty() {
-                return Ok(Some(shape));
+                return Ok(Some(Shape { starts_blank, glued: self.glued }));
             }
         }
     }
@@ -59,32 +97,56 @@ impl<'t> Lexer<'t> {
     /// Reads words to the end of the line, or of the last line that parentheses join to it.
     fn read_entry(&mut self, words: &mut Vec<Word>) -> Result<(), Fault> {
         let mut open = Vec::new();
-        while let Some(&octet) = self.text.get(self.at) {
-            match octet {
-                b'\n' if open.is_empty() => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
-                b';' => self.skip_comment(),
-                b'(' => {
-                    open.push(self.at);
-                    self.at += 1;
-                }
-                b')' => {
-                    if open.pop().is_none() {
-                        return Err(self.unopened());
-                    }
-                    self.at += 1;
-                }
-                b'"' => words.push(self.quoted()?),
-                _ => words.push(self.word()),
+        while let Some(token) = self.token()? {
+            match token {
+                Token::Word(word) => words.push(word),
+                Token::Open(at) => open.push(at),
+                Token::Close(_) if open.pop().is_none() => return Err(self.unopened()),
+                Token::LineEnd if open.is_empty() => return Ok(()),
+                Token::Close(_) | Token::LineEnd | Token::Comment { .. } => {}
             }
         }
         match open.first() {
             Some(&start) => Err(self.unclosed(start)),
             None => Ok(()),
         }
+    }
+
+    /// The next token. `None` at the end of the file.
+    ///
+    /// # Errors
+    /// What stands there can be no token; the rest of the line is left out.
+    pub(super) fn token(&mut self) -> Result<Option<Token>, Fault> {
+        while let Some(&octet) = self.text.get(self.at) {
+            let start = self.at;
+            match octet {
+                b' ' | b'\t' => {}
+                b'\r' if self.ends_line() => {}
+                b'\r' => return Err(self.fault(start, start + 1, &CARRIAGE_RETURN)),
+                b';' => {
+                    self.skip_comment();
+                    return Ok(Some(Token::Comment { start, end: self.at }));
+                }
+                b'"' => return self.quoted().map(|word| Some(Token::Word(word))),
+                b'\n' | b'(' | b')' => {
+                    self.at += 1;
+                    return Ok(Some(match octet {
+                        b'(' => Token::Open(start),
+                        b')' => Token::Close(start),
+                        _ => Token::LineEnd,
+                    }));
+                }
+                _ => return self.word().map(|word| Some(Token::Word(word))),
+            }
+            self.at += 1;
+        }
+        Ok(None)
+    }
+
+    /// Whether the carriage return here stands before a line end, with or without others.
+    fn ends_line(&self) -> bool {
+        let behind = self.text[self.at..].iter().find(|&&octet| octet != b'\r');
+        behind.is_none_or(|&octet| octet == b'\n')
     }
 
     /// Moves to the end of the line.
@@ -95,7 +157,7 @@ impl<'t> Lexer<'t> {
 
     /// A word without quotes around it. A quote inside one, as in `alpn="h2,h3"`, protects up to
     /// its partner on the same line.
-    fn word(&mut self) -> Word {
+    fn word(&mut self) -> Result<Word, Fault> {
         let start = self.at;
         while let Some(&octet) = self.text.get(self.at) {
             match octet {
@@ -103,41 +165,45 @@ impl<'t> Lexer<'t> {
                 b'\\' if self.text.get(self.at + 1).is_some_and(|&next| next != b'\n') => {
                     self.at += 2;
                 }
-                b'"' => self.at = quote_end(self.text, self.at + 1).unwrap_or(self.at) + 1,
+                b'"' => {
+                    self.glued = true;
+                    self.at = self.string_end()? + 1;
+                }
+                0 => return Err(self.fault(self.at, self.at + 1, &ZERO)),
                 _ => self.at += 1,
             }
         }
-        Word { start: place(start), end: place(self.at), quoted: false }
+        Ok(Word { start: place(start), end: place(self.at), quoted: false })
     }
 
     /// A word in quotes; they are not part of it.
     fn quoted(&mut self) -> Result<Word, Fault> {
         let start = self.at + 1;
-        let Some(end) = quote_end(self.text, start) else {
-            let fault = Fault {
-                start: place(self.at),
-                end: place(start),
-                message: "this quote is not closed on its line",
-                label: "opened here",
-                help: "add a `\"` where the string ends; inside a string a quote is written `\\\"`",
-            };
-            self.skip_comment();
-            return Err(fault);
-        };
+        let end = self.string_end()?;
         self.at = end + 1;
         Ok(Word { start: place(start), end: place(end), quoted: true })
     }
 
-    fn unopened(&mut self) -> Fault {
-        let start = place(self.at);
-        self.skip_comment();
-        Fault {
-            start,
-            end: start + 1,
-            message: "this parenthesis closes none",
-            label: "no `(` before it",
-            help: "remove it, or open one on the record's first line",
+    /// Where the quote is that closes the one here.
+    fn string_end(&mut self) -> Result<usize, Fault> {
+        let start = self.at + 1;
+        let Some(end) = quote_end(self.text, start) else {
+            return Err(self.fault(self.at, start, &OPEN_QUOTE));
+        };
+        match memchr::memchr(0, &self.text[start..end]) {
+            Some(at) => Err(self.fault(start + at, start + at + 1, &ZERO)),
+            None => Ok(end),
         }
+    }
+
+    /// A fault from `start` to `end`, whose words are those of `like`; leaves out the rest of the line.
+    fn fault(&mut self, start: usize, end: usize, like: &Fault) -> Fault {
+        self.skip_comment();
+        Fault { start: place(start), end: place(end), ..*like }
+    }
+
+    fn unopened(&mut self) -> Fault {
+        self.fault(self.at - 1, self.at, &UNOPENED)
     }
 
     /// An open parenthesis swallows the rest of the file. Goes on behind its line and the indented
@@ -151,14 +217,65 @@ impl<'t> Lexer<'t> {
                 break;
             }
         }
-        Fault {
-            start: place(start),
-            end: place(start + 1),
-            message: "this parenthesis is never closed",
-            label: "opened here",
-            help: "add a `)` behind the record's last field",
+        Fault { start: place(start), end: place(start + 1), ..UNCLOSED }
+    }
+}
+
+const OPEN_QUOTE: Fault = Fault {
+    start: 0,
+    end: 0,
+    message: "this quote is not closed on its line",
+    label: "opened here",
+    help: "add a `\"` where the string ends; inside a string a quote is written `\\\"`",
+};
+const UNOPENED: Fault = Fault {
+    message: "this parenthesis closes none",
+    label: "no `(` before it",
+    help: "remove it, or open one on the record's first line",
+    ..OPEN_QUOTE
+};
+const UNCLOSED: Fault = Fault {
+    message: "this parenthesis is never closed",
+    help: "add a `)` behind the record's last field",
+    ..OPEN_QUOTE
+};
+const CARRIAGE_RETURN: Fault = Fault {
+    message: "a carriage return in the middle of a line",
+    label: "line ends are LF or CRLF",
+    help: "save the file with Unix line ends; within a string it is written `\\013`",
+    ..OPEN_QUOTE
+};
+const ZERO: Fault = Fault {
+    message: "an octet of value zero",
+    label: "the file may be damaged",
+    help: "compare the file with a copy of it; an octet that is meant is written `\\000`",
+    ..OPEN_QUOTE
+};
+
+/// Splits words at the quotes inside them: in `a"b c"d` there are three.
+pub(super) fn split_at_quotes(text: &[u8], words: &[Word]) -> Vec<Word> {
+    let mut split = Vec::with_capacity(words.len() + 2);
+    for &word in words {
+        let (mut start, mut at) = (word.start as usize, word.start as usize);
+        while !word.quoted && at < word.end as usize {
+            match text[at] {
+                b'\\' => at += 2,
+                b'"' => {
+                    let end = quote_end(text, at + 1).unwrap_or(at + 1);
+                    if start < at {
+                        split.push(Word { start: place(start), end: place(at), quoted: false });
+                    }
+                    split.push(Word { start: place(at + 1), end: place(end), quoted: true });
+                    (start, at) = (end + 1, end + 1);
+                }
+                _ => at += 1,
+            }
+        }
+        if word.quoted || start < word.end as usize {
+            split.push(Word { start: place(start), ..word });
         }
     }
+    split
 }
 
 /// Where the quote is that closes a string starting at `start`, if it is on the same line.
@@ -223,13 +340,32 @@ mod tests {
     }
 
     #[test]
+    fn quotes_inside_words_split_them() {
+        let text = b"a\"b c\"d \"e\"f g\\\"h";
+        let (mut lexer, mut words) = (Lexer::new(text), Vec::new());
+        assert!(lexer.next_entry(&mut words).unwrap().unwrap().glued);
+        let split = split_at_quotes(text, &words);
+        let shown: Vec<_> = split.iter().map(|word| (word.of(text), word.quoted)).collect();
+        let [a, d, f, g] = [&b"a"[..], b"d", b"f", b"g\\\"h"].map(|word| (word, false));
+        assert_eq!(shown, [a, (b"b c", true), d, (b"e", true), f, g]);
+    }
+
+    #[test]
+    fn octets_that_no_editor_writes_are_told() {
+        assert_eq!(entries("a b\r\r\nc d\r"), [vec!["", "a", "b"], vec!["", "c", "d"]]);
+        assert_eq!(entries("a b\rc d\ne f")[0], ["3 a carriage return in the middle of a line"]);
+        assert_eq!(entries("a b\0c \ne f ;\0")[0], ["3 an octet of value zero"]);
+        assert_eq!(entries("a \"b\0\"\ne f ;\0")[1], ["", "e", "f"]);
+    }
+
+    #[test]
     fn every_octet_string_comes_to_an_end() {
         for seed in 0u32..4000 {
             let mut state = seed;
             let text: String = (0..12)
                 .map(|_| {
                     state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-                    char::from(b" \n\"\\();a\r\tb$"[(state >> 16) as usize % 12])
+                    char::from(b" \n\"\\();a\r\tb\0"[(state >> 16) as usize % 12])
                 })
                 .collect();
             assert!(entries(&text).len() <= 13, "{text:?}");

@@ -6,12 +6,10 @@
 //! An error ends its entry and nothing more: the reader goes on with the next, so that one run
 //! finds every mistake.
 //!
-//! Where the RFCs leave a choice:
+//! Where the RFCs leave a choice (each file here has its own, with what NSD, Knot and BIND do):
 //! - A record without a TTL takes `$TTL`; before any `$TTL` the last TTL written; before any of
 //!   these the minimum of the SOA (RFC 1035 §5.1 with RFC 2308 §4; BIND does the same, NSD takes
 //!   3600, Knot refuses).
-//! - A quoted string ends on its line, as in BIND: in NSD and Knot a forgotten quote swallows what
-//!   follows up to the next one.
 //! - After `$INCLUDE` the origin is what it was before, as RFC 1035 §5.1 says, and so are the last
 //!   owner and the `$TTL` of the including file (BIND and Knot; for the last owner the RFC is silent).
 

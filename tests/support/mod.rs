@@ -17,3 +17,4 @@ pub mod query;
 pub mod rdata;
 pub mod scenario;
 pub mod server;
+pub mod zone_text;
