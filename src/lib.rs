@@ -24,7 +24,7 @@
 //!   ── world ──
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
-//! cli/         serve, check
+//! cli/         serve, check, fmt, new
 //! ```
 //!
 //! # Arrows

@@ -1,15 +1,18 @@
-//! What people type, and what becomes of it: `serve` and `check`.
+//! What people type, and what becomes of it: `serve`, `check`, `fmt` and `new`.
 //!
 //! Exit codes: 0 it went well; 1 the server could not run (an address, a user, the kernel); 2 zone
 //! files cannot be served, or the command line is wrong.
 
 mod check;
+mod fmt;
 mod logging;
+mod new;
 mod serve;
 
+use crate::name::NameBuf;
 use crate::reload::Sources;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +42,10 @@ enum Command {
     Serve(Serve),
     /// Look for mistakes in zone files; exit 0 if there is no error, 2 if there is one
     Check(Check),
+    /// Lay zone files out in columns, comments kept; files with errors are left alone
+    Fmt(Fmt),
+    /// Print a first zone, to be saved as <ZONE>.zone and changed
+    New(New),
 }
 
 /// Which zone files are meant.
@@ -93,6 +100,26 @@ struct Check {
     zones: Zones,
 }
 
+#[derive(Debug, Args)]
+struct Fmt {
+    /// Folders of *.zone files, or zone files; `-` reads standard input and prints
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Change nothing; list the files that would change, and exit 2 if there is one
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    zones: Zones,
+}
+
+#[derive(Debug, Args)]
+struct New {
+    /// The zone's name, as in smith.edu
+    zone: NameBuf,
+    /// The address of its name server and web server, IPv4 or IPv6
+    address: IpAddr,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Choice {
     Yes,
@@ -116,6 +143,8 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Command::Serve(serve) => serve::run(serve),
         Command::Check(check) => check::run(check),
+        Command::Fmt(fmt) => fmt::run(fmt),
+        Command::New(new) => new::run(new),
     }
 }
 

@@ -75,6 +75,11 @@ impl<'t> Lexer<'t> {
         Lexer { text, at, glued: false }
     }
 
+    /// Where the next token is looked for.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
     /// The next entry that has words: they are put into `words`. `None` at the end of the file.
     ///
     /// # Errors
