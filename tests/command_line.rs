@@ -188,7 +188,7 @@ fn of_two_files_for_one_zone_the_one_of_its_name_is_served() {
     let folder = zones(&[("0.zone", &other), ("a.example.zone", GOOD)]);
     let server = Server::start(folder.path(), &[]).unwrap();
     let says = [
-        "error[Z003]: two files hold a.example.: ",
+        "error: two files hold a.example. (Z003): ",
         "/a.example.zone is served, ",
         "/0.zone is not",
     ];

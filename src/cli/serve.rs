@@ -12,7 +12,7 @@ use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
 use crate::server::{Limits, Server};
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Up to so many zones are named at start; beyond, they are counted.
@@ -113,12 +113,25 @@ fn tell(notices: &[Notice], serving: bool) {
     for notice in notices {
         match notice {
             Notice::Folder { .. } if !serving => {}
-            Notice::Folder { folder, state: Folder::Missing } => {
-                log::warn!("{} is not there; it is served once it is", folder.display());
-            }
+            Notice::Folder { folder, state } => tell_folder(folder, state),
             Notice::Loaded { report, .. }
                 if !few && report.findings.is_empty() && !log::log_enabled!(log::Level::Debug) => {}
             _ => notice.log(),
+        }
+    }
+}
+
+/// What is said at start of a folder or path that gives no zone while others do: nothing was served
+/// from it yet.
+fn tell_folder(folder: &Path, state: &Folder) {
+    let folder = folder.display();
+    match state {
+        Folder::Missing => log::warn!("{folder} is not there; it is served once it is"),
+        Folder::Unreadable(why) => {
+            log::warn!("{folder} cannot be read ({why}); it is served once it can");
+        }
+        Folder::Listed(_) => {
+            log::warn!("{folder} holds no zone file; what is put there is served");
         }
     }
 }

@@ -246,7 +246,7 @@ impl Notice {
                 let (id, served) = (diag::codes::ZONE_TWICE.id, served.display());
                 let other = other.display();
                 format!(
-                    "error[{id}]: two files hold {apex}: {served} is served, {other} is not; remove one of them"
+                    "two files hold {apex} ({id}): {served} is served, {other} is not; remove one of them"
                 )
             }
             Notice::TookOver { apex, file, before, serial } => {
