@@ -206,7 +206,7 @@ fn compressed_names_are_the_names_of_the_zone() {
         let owner = Name::of(&record.owner.to_string());
         let data = record.rdata.to_ascii_lowercase();
         records.insert(Record { owner, rtype: record.rtype.0, class: 1, ttl: record.ttl, data });
-        builder.add(record, place.record);
+        builder.add(record, place.record, place.last);
     };
     let text = crowded_zone().into_bytes();
     let report = zonefile::read("crowded", text, origin, &mut include, &mut sink);

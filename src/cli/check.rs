@@ -1,42 +1,65 @@
 //! `zonesmith check`: reads zone files as the server would, and says what it finds.
+//!
+//! People get each finding with its lines, and a line for each zone; machines get the findings alone.
 #![expect(clippy::print_stdout, reason = "what was found is what this command gives")]
 
-use super::{Check, EXIT_ZONES};
-use crate::diag::render;
+use super::{Check, EXIT_ZONES, Explained, Format};
+use crate::diag::formats::{self, Located};
+use crate::diag::{Code, Diagnostic, Report, Span, codes, explain, render};
 use crate::name::NameBuf;
 use crate::reload::folder::{Folder, Listing};
-use crate::reload::load::{Loaded, load_allowing};
+use crate::reload::load::{Lints, Loaded, load_with};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What was found so far.
-#[derive(Default)]
 struct Tally {
+    format: Format,
+    color: bool,
     errors: usize,
     warnings: usize,
     /// Which file holds which zone.
     zones: HashMap<NameBuf, String>,
+    /// The findings of a format that is written at the end.
+    kept: Vec<Located>,
 }
 
 /// Checks every file; the exit code says whether there was an error.
 pub(super) fn run(check: &Check) -> ExitCode {
+    if let Some(explained) = check.explain {
+        println!("{}", explanation(explained));
+        return ExitCode::SUCCESS;
+    }
     let sources = check.zones.sources(check.paths.clone());
     let listing = sources.list();
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(check.format);
     for path in &sources.paths {
         tally.missing(path, &listing);
     }
     for file in &listing.files {
-        tally.file(&file.path, &sources.include_paths, color);
+        tally.file(&file.path, &sources.include_paths);
     }
-    println!("{}", tally.summary(listing.files.len()));
-    ExitCode::from(if tally.errors > 0 { EXIT_ZONES } else { 0 })
+    tally.end(listing.files.len());
+    let fails = tally.errors > 0 || (check.strict && tally.warnings > 0);
+    ExitCode::from(if fails { EXIT_ZONES } else { 0 })
+}
+
+fn explanation(explained: Explained) -> String {
+    match explained {
+        Explained::All => explain::list(),
+        Explained::Code(code) => explain::text(code),
+    }
 }
 
 impl Tally {
+    fn new(format: Format) -> Tally {
+        let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let (zones, kept) = (HashMap::new(), Vec::new());
+        Tally { format, color, errors: 0, warnings: 0, zones, kept }
+    }
+
     /// A path that holds no zone file is an error: what was meant to be checked was not.
     fn missing(&mut self, path: &Path, listing: &Listing) {
         let why = match listing.folders.get(path) {
@@ -47,27 +70,66 @@ impl Tally {
             }
             _ => return,
         };
-        self.errors += 1;
-        println!("{}: {why}\n", path.display());
+        let shown = path.display().to_string();
+        let human = format!("{shown}: {why}\n");
+        self.whole_file(&codes::FILE_UNREADABLE, &shown, why, &human);
     }
 
-    fn file(&mut self, path: &Path, include_paths: &[PathBuf], color: bool) {
-        let Loaded { zone, report, .. } = load_allowing(path, include_paths);
-        let (errors, warnings) = report.counts();
-        self.errors += errors;
-        self.warnings += warnings;
+    fn file(&mut self, path: &Path, include_paths: &[PathBuf]) {
+        let Loaded { zone, report, .. } = load_with(path, include_paths, Lints::All);
         if !report.findings.is_empty() {
-            println!("{}\n", render::report(&report, color));
+            self.say(|color| format!("{}\n", render::report(&report, color)));
+            self.take(&report);
         }
         let Some(zone) = zone else { return };
         let shown = path.display().to_string();
         let (apex, records) = (zone.apex().to_buf(), zone.record_count());
-        println!("{shown}: {apex} serial {}, {records} records", zone.serial());
+        self.say(|_| format!("{shown}: {apex} serial {}, {records} records", zone.serial()));
         if let Some(first) = self.zones.insert(apex.clone(), shown.clone()) {
-            self.errors += 1;
-            println!(
-                "error[Z003]: two files hold {apex}: {first} and {shown}; remove one of them\n"
-            );
+            let what = format!("two files hold {apex}: {first} and {shown}; remove one of them");
+            let human = format!("error[{}]: {what}\n", codes::ZONE_TWICE.id);
+            self.whole_file(&codes::ZONE_TWICE, &shown, what, &human);
+        }
+    }
+
+    /// A finding about a file as a whole.
+    fn whole_file(&mut self, code: &'static Code, file: &str, what: String, human: &str) {
+        self.say(|_| human.to_string());
+        let mut report = Report::default();
+        report.sources.add(file.to_string(), Vec::new());
+        report.findings.push(Diagnostic::new(code, Span::default(), what));
+        self.take(&report);
+    }
+
+    /// Writes a text for people.
+    fn say(&self, text: impl FnOnce(bool) -> String) {
+        if self.format == Format::Human {
+            println!("{}", text(self.color));
+        }
+    }
+
+    /// Counts findings, and writes or keeps them for machines.
+    fn take(&mut self, report: &Report) {
+        let (errors, warnings) = report.counts();
+        self.errors += errors;
+        self.warnings += warnings;
+        for finding in &report.findings {
+            let located = || Located::new(finding, &report.sources);
+            match self.format {
+                Format::Human => {}
+                Format::Short => println!("{}", render::line(finding, &report.sources)),
+                Format::Github => println!("{}", formats::github(&located())),
+                Format::Json | Format::Sarif => self.kept.push(located()),
+            }
+        }
+    }
+
+    fn end(&self, files: usize) {
+        match self.format {
+            Format::Human => println!("{}", self.summary(files)),
+            Format::Short | Format::Github => {}
+            Format::Json => println!("{}", formats::json(&self.kept)),
+            Format::Sarif => println!("{}", formats::sarif(&self.kept)),
         }
     }
 

@@ -9,6 +9,7 @@ mod logging;
 mod new;
 mod serve;
 
+use crate::diag::{Code, explain};
 use crate::name::NameBuf;
 use crate::reload::Sources;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -40,7 +41,8 @@ struct Arguments {
 enum Command {
     /// Serve zone files, and keep serving them as they change
     Serve(Serve),
-    /// Look for mistakes in zone files; exit 0 if there is no error, 2 if there is one
+    /// Look for mistakes in zone files; exit 0 if there is no error, 2 if there is one. Warnings are
+    /// errors with --strict
     Check(Check),
     /// Lay zone files out in columns, comments kept; files with errors are left alone
     Fmt(Fmt),
@@ -94,10 +96,41 @@ struct Serve {
 #[derive(Debug, Args)]
 struct Check {
     /// Folders of *.zone files, or zone files
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "explain")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     zones: Zones,
+    /// How to show what is found
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+    /// Warnings fail, too: exit 2 if there is one
+    #[arg(long)]
+    strict: bool,
+    /// Say what a code means, as in `--explain Z301`; `all` lists every code
+    #[arg(long, value_name = "CODE", value_parser = explained, conflicts_with = "paths")]
+    explain: Option<Explained>,
+}
+
+/// How `check` shows what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// With the lines of the file and what to do, for people
+    Human,
+    /// One line for each finding: file:line:column: error[code]: message
+    Short,
+    /// Workflow commands, which GitHub shows beside the lines of a pull request
+    Github,
+    /// One array with an object for each finding
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+/// What is to be explained.
+#[derive(Clone, Copy, Debug)]
+enum Explained {
+    All,
+    Code(&'static Code),
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +188,15 @@ fn address(text: &str) -> Result<SocketAddr, String> {
          every IPv4 address"
             .into()
     })
+}
+
+/// Reads the name of a code.
+fn explained(text: &str) -> Result<Explained, String> {
+    match explain::code(text) {
+        Some(code) => Ok(Explained::Code(code)),
+        None if text.eq_ignore_ascii_case("all") => Ok(Explained::All),
+        None => Err("there is no such code; `zonesmith check --explain all` lists them".into()),
+    }
 }
 
 /// Reads a time as zone files write them: `10s`, `1h30m`, or seconds.

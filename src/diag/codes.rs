@@ -1,6 +1,7 @@
 //! The codes: one row per kind of finding. A code once given keeps its meaning.
 //!
-//! `Z0xx` is about files, `Z1xx` about the language, `Z2xx` about the zone as a whole.
+//! `Z0xx` is about files, `Z1xx` about the language, `Z2xx` about the zone as a whole, `Z3xx` about
+//! what is probably not meant. [`super::explain`] has a text on each.
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +61,21 @@ codes! {
     TTL_DIFFERS         Warning "Z208" "records of one set differ in their TTL";
     DUPLICATE           Warning "Z209" "the record is there already";
     TYPE_NOT_STORED     Error   "Z210" "a type that exists only in messages";
+    MISSING_DOT         Warning "Z301" "a final dot is missing";
+    OWNER_DOUBLED       Warning "Z302" "an owner repeats the zone's name";
+    TARGET_ADDRESS      Warning "Z303" "a record points at an address";
+    TARGET_ALIAS        Warning "Z304" "a record points at an alias";
+    TARGET_ABSENT       Warning "Z305" "a record points at nothing";
+    GLUE_MISSING        Warning "Z306" "glue is missing";
+    BELOW_CUT           Warning "Z307" "a record below a delegation";
+    WILDCARD_SHADOWED   Warning "Z308" "a wildcard does not stand for a name";
+    NEGATIVE_TTL_LONG   Warning "Z309" "absence is remembered for long";
+    ALIAS_LOOP          Warning "Z310" "aliases lead round in a circle";
+    WILDCARD_CUT        Warning "Z311" "a wildcard with NS or DNAME records";
+    TTL_LONG            Warning "Z312" "a record is remembered for very long";
+    SERVICE_NAME        Warning "Z313" "the owner of an SRV record names no service";
+    TEXT_CUT            Warning "Z314" "text without quotes is cut";
+    MAILBOX_AT          Warning "Z315" "a mail address with an @";
 }
 
 #[cfg(test)]

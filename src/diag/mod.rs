@@ -2,10 +2,14 @@
 //!
 //! A [`Diagnostic`] is a value: a stable [`Code`], one [`Span`] it is about, further places that
 //! explain it, and help. The parser and the zone builder make them; [`render`] turns them into the
-//! text that `check` and the server's log show. Spans point into a [`SourceMap`], which holds the
+//! text that `check` and the server's log show, [`formats`] into what machines read, and [`explain`]
+//! has a longer text on each code. A comment in the file can silence a warning. Spans point into a [`SourceMap`], which holds the
 //! bytes of each file that was read, so that a finding can always show its line.
 
+mod allow;
 pub mod codes;
+pub mod explain;
+pub mod formats;
 pub mod render;
 pub mod source;
 
@@ -19,6 +23,8 @@ pub struct Diagnostic {
     pub code: &'static Code,
     /// The text it is about.
     pub span: Span,
+    /// The record or directive that the span is in; a comment on one of its lines can silence it.
+    pub entry: Span,
     /// What is wrong, in one line, without a full stop.
     pub message: String,
     /// What stands under the span's carets; may be empty.
@@ -33,7 +39,7 @@ impl Diagnostic {
     /// A finding of kind `code` at `span`.
     pub fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Diagnostic {
         let (message, label) = (message.into(), String::new());
-        Diagnostic { code, span, message, label, related: Vec::new(), help: None }
+        Diagnostic { code, span, entry: span, message, label, related: Vec::new(), help: None }
     }
 
     /// Puts words under the carets.

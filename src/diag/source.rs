@@ -1,6 +1,6 @@
 //! The files that were read, and places in them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Which file, in the order they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -36,6 +36,18 @@ pub struct Source {
     pub name: String,
     /// The file's content.
     pub text: Arc<Vec<u8>>,
+    /// Where each line starts; made when somebody asks, which is when there is something to say.
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let ends = memchr::memchr_iter(b'\n', &self.text).map(|end| end + 1);
+            let place = |at| u32::try_from(at).expect("a file is shorter than 4 GiB");
+            std::iter::once(0).chain(ends.map(place)).collect()
+        })
+    }
 }
 
 /// A line of a file.
@@ -61,7 +73,8 @@ impl SourceMap {
     pub fn add(&mut self, name: String, text: Vec<u8>) -> Option<SourceId> {
         let id = u16::try_from(self.sources.len()).ok()?;
         u32::try_from(text.len()).ok()?;
-        self.sources.push(Source { name, text: Arc::new(text) });
+        let lines = OnceLock::new();
+        self.sources.push(Source { name, text: Arc::new(text), lines });
         Some(SourceId(id))
     }
 
@@ -77,13 +90,17 @@ impl SourceMap {
 
     /// The line that holds the start of `span`.
     pub fn line(&self, span: Span) -> Line<'_> {
-        let text = &self.get(span.source).text;
-        let at = (span.start as usize).min(text.len());
-        let start = text[..at].iter().rposition(|&octet| octet == b'\n').map_or(0, |end| end + 1);
-        let end =
-            text[at..].iter().position(|&octet| octet == b'\n').map_or(text.len(), |n| at + n);
-        let number = 1 + text[..start].iter().filter(|&&octet| octet == b'\n').count();
-        let line = &text[start..end];
+        let lines = self.get(span.source).lines();
+        self.line_of_number(span.source, lines.partition_point(|&start| start <= span.start))
+    }
+
+    /// The line of that number; the last one if there are not so many.
+    pub fn line_of_number(&self, source: SourceId, number: usize) -> Line<'_> {
+        let source = self.get(source);
+        let number = number.clamp(1, source.lines().len());
+        let start = source.lines()[number - 1] as usize;
+        let end = source.lines().get(number).map_or(source.text.len(), |&next| next as usize - 1);
+        let line = &source.text[start..end];
         Line { number, start, text: line.strip_suffix(b"\r").unwrap_or(line) }
     }
 

@@ -21,14 +21,32 @@ pub struct Loaded {
     pub includes: Vec<PathBuf>,
 }
 
+/// In which zones what is probably not meant is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lints {
+    /// In those of up to [`LINT_RECORDS_MAX`] records: a server has better to do with a large one.
+    Quick,
+    /// In all.
+    All,
+}
+
+/// The most records of a zone that is looked through while others may wait to be read; it takes a
+/// fraction of a second.
+pub const LINT_RECORDS_MAX: usize = 100_000;
+
 /// Reads a zone file and what it includes from its own folder: [`load_allowing`] no other.
 pub fn load(path: &Path) -> Loaded {
     load_allowing(path, &[])
 }
 
+/// Reads a zone file as the server does: [`load_with`] the quick lints.
+pub fn load_allowing(path: &Path, include_paths: &[PathBuf]) -> Loaded {
+    load_with(path, include_paths, Lints::Quick)
+}
+
 /// Reads a zone file and all that it includes, from its own folder or from `include_paths`. Relative
 /// names are relative to the name of the file, if it is `<origin>.zone`, until an `$ORIGIN` line.
-pub fn load_allowing(path: &Path, include_paths: &[PathBuf]) -> Loaded {
+pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded {
     let origin = origin_of(path);
     let shown = path.display().to_string();
     let octets = match include::read(path) {
@@ -42,8 +60,9 @@ pub fn load_allowing(path: &Path, include_paths: &[PathBuf]) -> Loaded {
         includes.push(path.clone());
         Ok((path.display().to_string(), fence.read(&path)?))
     };
-    let mut builder = Builder::default();
-    let mut sink = |record: Record<'_>, place: Place| builder.add(record, place.record);
+    let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
+    let mut builder = Builder::default().lint_up_to(records_max);
+    let mut sink = |record: Record<'_>, place: Place| builder.add(record, place.record, place.last);
     let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
     let zone = build(builder, &mut report);
@@ -64,6 +83,7 @@ fn build(builder: Builder, report: &mut Report) -> Option<Zone> {
     }
     let (zone, findings) = builder.finish(Span::default());
     report.findings.extend(findings);
+    report.drop_allowed();
     report.sort();
     zone
 }

@@ -3,9 +3,10 @@
 //!
 //! What keeps a zone from being served (RFC 1035 §5.2, RFC 2181 §10.1, RFC 6672 §2.4): no SOA or two,
 //! a record outside the zone, no NS at the apex, a CNAME or DNAME beside what it cannot stand
-//! beside. Records repeated, and TTLs that differ within a set, are mended with a warning: the second
+//! beside. What is probably not meant is left to [`super::lint`]. Records repeated, and TTLs that differ within a set, are mended with a warning: the second
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
+use super::lint::Lint;
 use super::{Flags, NodeEntry, Rrset, SetEntry, Zone};
 use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Severity, Span};
@@ -30,6 +31,8 @@ pub struct Builder {
     /// The number of the name of the last record: the next one is most often the same.
     last: Option<u32>,
     findings: Vec<Diagnostic>,
+    /// What is probably not meant is looked for in zones of up to so many records.
+    lint_records_max: usize,
     /// Whether a finding keeps the zone from being served.
     unusable: bool,
     /// Whether the zone grew past what its offsets can say.
@@ -44,19 +47,29 @@ struct Raw {
     ttl: u32,
     /// Where the data stand in the octets, behind their length.
     data: u32,
+    /// Where the last word starts; it ends with the record.
+    last: u32,
     span: Span,
 }
 
 impl Builder {
-    /// Takes in a record that stands at `span`.
-    pub fn add(&mut self, record: Record<'_>, span: Span) {
+    /// Has what is probably not meant looked for in zones of up to so many records; without this in
+    /// none.
+    #[must_use]
+    pub fn lint_up_to(self, records: usize) -> Builder {
+        Builder { lint_records_max: records, ..self }
+    }
+
+    /// Takes in a record that stands at `span` and whose last word stands at `last`.
+    pub fn add(&mut self, record: Record<'_>, span: Span, last: Span) {
         let name = self.number_of(record.owner);
         let data = self.offset();
         let len =
             u16::try_from(record.rdata.len()).expect("rdata is checked to have 65,535 octets");
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
-        self.records.push(Raw { name, rtype: record.rtype, ttl: record.ttl, data, span });
+        let Record { rtype, ttl, .. } = record;
+        self.records.push(Raw { name, rtype, ttl, data, last: last.start, span });
     }
 
     /// The apex, as the first SOA gives it.
@@ -91,10 +104,14 @@ impl Builder {
         self.check_membership(soa);
         self.records.sort_by_key(|record| (record.name != soa.name, record.name, record.rtype));
         let mut zone = self.lay_out();
-        zone.add_empty_non_terminals(self.name(soa.name).to_buf().as_name());
+        let causes = zone.add_empty_non_terminals(self.name(soa.name).to_buf().as_name());
         zone.set_flags();
         self.check_nodes(&zone, start);
-        (!self.unusable).then_some(zone)
+        let zone = Some(zone).filter(|_| !self.unusable)?;
+        if zone.record_count() <= self.lint_records_max {
+            Lint::new(&zone, self).run(&causes);
+        }
+        Some(zone)
     }
 
     /// The number of `owner`, a new one if need be.
@@ -139,8 +156,13 @@ impl Builder {
         &self.octets[at + 2..at + 2 + len]
     }
 
+    /// Whether there are as many findings as anybody will read.
+    pub(super) fn is_full(&self) -> bool {
+        self.findings.len() >= FINDINGS_MAX
+    }
+
     /// Notes a finding. Past the limit the last one gives way.
-    fn find(
+    pub(super) fn find(
         &mut self,
         code: &'static Code,
         span: Span,
@@ -185,7 +207,7 @@ impl Builder {
         }
     }
 
-    /// Groups the sorted records into nodes and sets.
+    /// Groups the sorted records into nodes and sets. Copies of records go.
     fn lay_out(&mut self) -> Zone {
         let mut zone = Zone {
             octets: Vec::with_capacity(self.octets.len()),
@@ -196,21 +218,26 @@ impl Builder {
             apex_labels: 0,
             records: 0,
         };
-        let records = std::mem::take(&mut self.records);
+        let mut records = std::mem::take(&mut self.records);
+        let mut copies = Vec::new();
         for node in records.chunk_by(|a, b| a.name == b.name) {
             zone.add_node(self.name(node[0].name));
             for set in node.chunk_by(|a, b| a.rtype == b.rtype) {
-                let kept = self.without_duplicates(set);
+                let kept = self.without_duplicates(set, &mut copies);
                 let ttl = self.common_ttl(&kept);
                 zone.add_set(set[0].rtype, ttl, kept.iter().map(|record| self.rdata(record)));
             }
+        }
+        copies.sort_unstable();
+        if !copies.is_empty() {
+            records.retain(|record| copies.binary_search(&record.data).is_err());
         }
         self.records = records;
         zone
     }
 
-    /// The records of a set, each once.
-    fn without_duplicates(&mut self, set: &[Raw]) -> Vec<Raw> {
+    /// The records of a set, each once. The data of the others go into `copies`.
+    fn without_duplicates(&mut self, set: &[Raw], copies: &mut Vec<u32>) -> Vec<Raw> {
         let mut kept: Vec<Raw> = Vec::with_capacity(set.len());
         let mut seen: HashMap<Vec<u8>, Vec<Raw>> = HashMap::new();
         for record in set {
@@ -228,6 +255,7 @@ impl Builder {
                 self.find(&codes::DUPLICATE, record.span, "this record is there already")
                     .related
                     .push((first.span, "first here".into()));
+                copies.push(record.data);
                 continue;
             }
             if set.len() > PAIRWISE_MAX {
@@ -259,7 +287,7 @@ impl Builder {
     fn check_nodes(&mut self, zone: &Zone, start: Span) {
         if zone.apex_node().rrset(table::NS).is_none() {
             let what = format!("{} has no NS record at its apex", zone.apex());
-            let span = self.span_of(zone.apex(), table::SOA).unwrap_or(start);
+            let span = self.place_of(zone.apex(), table::SOA).unwrap_or(start);
             self.find(&codes::NS_MISSING, span, what).help =
                 Some("add a line `@ NS ns1` with the name of its name server".into());
         }
@@ -287,14 +315,9 @@ impl Builder {
         self.check_dnames(zone);
     }
 
-    /// A second record of a type that a name can have once. Copies of the first were warned of.
+    /// A second record of a type that a name can have once.
     fn check_single(&mut self, name: Name<'_>, rtype: Rtype) {
-        let records = self.records_of(name, rtype);
-        let Some(&first) = records.first() else {
-            return;
-        };
-        let differs = |other: &&Raw| !rdata::same(rtype, self.rdata(other), self.rdata(&first));
-        let Some(&second) = records.iter().find(differs) else {
+        let &[first, second, ..] = self.records_of(name, rtype) else {
             return;
         };
         let what = format!("{name} can have only one {rtype}");
@@ -305,7 +328,7 @@ impl Builder {
 
     /// An alias beside records that it cannot stand beside: both are shown.
     fn find_pair(&mut self, what: String, name: Name<'_>, types: [Rtype; 2]) -> &mut Diagnostic {
-        let [alias, other] = types.map(|rtype| self.span_of(name, rtype).unwrap_or_default());
+        let [alias, other] = types.map(|rtype| self.place_of(name, rtype).unwrap_or_default());
         let found = self.find(&codes::ALIAS_AND_OTHER, alias, what);
         found.related.push((other, format!("the {} record", types[1])));
         found
@@ -322,8 +345,8 @@ impl Builder {
             };
             if let Some(first) = node.rrsets().next() {
                 let what = format!("{} is never answered: it stands below a DNAME", node.name());
-                let span = self.span_of(node.name(), first.rtype()).unwrap_or_default();
-                let place = self.span_of(dname.name(), table::DNAME);
+                let span = self.place_of(node.name(), first.rtype()).unwrap_or_default();
+                let place = self.place_of(dname.name(), table::DNAME);
                 let found = self.find(&codes::BELOW_DNAME, span, what);
                 found.related.extend(place.map(|span| (span, "this DNAME".to_string())));
             }
@@ -331,11 +354,18 @@ impl Builder {
     }
 
     /// Where the first record of a name and type stands.
-    fn span_of(&self, name: Name<'_>, rtype: Rtype) -> Option<Span> {
+    pub(super) fn place_of(&self, name: Name<'_>, rtype: Rtype) -> Option<Span> {
         self.records_of(name, rtype).first().map(|record| record.span)
     }
 
-    /// The records of a name and type, copies too. The records are in order by now.
+    /// Where the record of that number in its set stands, and its last word.
+    pub(super) fn target_of(&self, name: Name<'_>, rtype: Rtype, number: usize) -> [Span; 2] {
+        let record = self.records_of(name, rtype).get(number);
+        let whole = record.map_or(Span::default(), |record| record.span);
+        [whole, Span { start: record.map_or(whole.start, |record| record.last), ..whole }]
+    }
+
+    /// The records of a name and type. The records are in order by now.
     fn records_of(&self, name: Name<'_>, rtype: Rtype) -> &[Raw] {
         let same = |&number: &u32| self.name(number) == name;
         let number = self.index.find(hash::of(name), same).copied();
@@ -393,8 +423,10 @@ impl Zone {
         }
     }
 
-    /// Every name between an owner and the apex exists, if without records (RFC 4592 §2.2.2).
-    fn add_empty_non_terminals(&mut self, apex: Name<'_>) {
+    /// Every name between an owner and the apex exists, if without records (RFC 4592 §2.2.2). Gives
+    /// the node below which each was found, in their order.
+    fn add_empty_non_terminals(&mut self, apex: Name<'_>) -> Vec<u32> {
+        let mut causes = Vec::new();
         for number in 0..self.nodes.len() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             let name = self.node(number).name().to_buf();
@@ -403,8 +435,10 @@ impl Zone {
                     break;
                 }
                 self.add_node(ancestor);
+                causes.push(number);
             }
         }
+        causes
     }
 
     /// Works out what each name is. The nodes above a name are looked at, so all must be there.

@@ -2,7 +2,8 @@
 //!
 //! [`build`] makes a [`Zone`] from records, once; after that it never changes, and a reload builds
 //! another. What answering needs to know of a name is worked out then and kept in its flags: whether
-//! it is a zone cut, hidden below one, an empty non-terminal, has a wildcard below it.
+//! it is a zone cut, hidden below one, an empty non-terminal, has a wildcard below it. `lint` looks at
+//! the result for what is probably not meant.
 //!
 //! ```text
 //! index   hash of the lower-cased name → node            one open-addressing table
@@ -14,6 +15,7 @@
 //! [`set`] holds all zones and finds the one that a name belongs to.
 
 pub mod build;
+mod lint;
 mod lookup;
 pub mod set;
 

@@ -44,7 +44,8 @@ impl Reader<'_> {
         };
         let record = Record { owner: owner.as_name(), rtype: head.rtype, ttl, rdata: &self.rdata };
         let whole = Span { end: entry.end().start, ..entry.span(entry.words[0]) };
-        (self.sink)(record, Place { record: whole, rtype: entry.span(head.rtype_word) });
+        let last = head.data.last().map_or(whole, |&word| entry.span(word));
+        (self.sink)(record, Place { record: whole, rtype: entry.span(head.rtype_word), last });
         Ok(())
     }
 

@@ -45,6 +45,8 @@ pub struct Place {
     pub record: Span,
     /// The type's mnemonic.
     pub rtype: Span,
+    /// The last word: the name that a record of type NS, CNAME, PTR, MX, SRV or DNAME points at.
+    pub last: Span,
 }
 
 /// Reads an included file: the path as written, and the file that includes it by number. Gives the

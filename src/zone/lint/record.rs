@@ -1,0 +1,136 @@
+//! What a record says by itself: the SOA's numbers and names, owners, times to live, texts.
+
+use super::written::{doubled, foreign};
+use super::{Lint, rrset};
+use crate::diag::codes;
+use crate::name::Name;
+use crate::rr::table;
+use crate::zone::{Node, Rrset};
+
+/// Longer than this a name that does not exist is not remembered by anybody's wish: a day
+/// (RFC 2308 §5 takes one to three hours for sensible).
+const NEGATIVE_TTL_MAX: u32 = 86_400;
+/// Longer than a month no record is remembered by anybody's wish; many caches drop it after a day or
+/// a week anyway (RFC 8767 §4).
+const TTL_SENSIBLE_MAX: u32 = 31 * 86_400;
+/// What the texts begin with that are lists behind semicolons (RFC 6376, 7489, 8460, 8461).
+const TAGS: [&[u8]; 4] = [b"v=dkim1", b"v=dmarc1", b"v=tlsrptv1", b"v=stsv1"];
+
+impl<'z> Lint<'z, '_> {
+    pub(super) fn soa(&mut self) {
+        let (zone, apex) = (self.zone, self.zone.apex());
+        let set = zone.negative_soa();
+        if set.ttl() > NEGATIVE_TTL_MAX {
+            let what =
+                format!("that a name does not exist is remembered for {} seconds", set.ttl());
+            let at = super::At { owner: apex, rtype: table::SOA, number: 0 };
+            self.warn_at(&codes::NEGATIVE_TTL_LONG, at, what).help =
+                Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
+        }
+        let rdata = set.rdatas().next().unwrap_or_default();
+        let Some((server, rest)) = Name::split_from(rdata) else { return };
+        let Some((mailbox, _)) = Name::split_from(rest) else { return };
+        for name in [server, mailbox] {
+            self.soa_name(name);
+        }
+        if mailbox.first_label().contains(&b'@') {
+            let what = format!("the mail address of the SOA reads {mailbox}");
+            let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
+            self.warn(&codes::MAILBOX_AT, apex, table::SOA, what).help = Some(help.into());
+        }
+    }
+
+    fn soa_name(&mut self, name: Name<'z>) {
+        let zone = self.zone;
+        if zone.node_of(name).is_some() || !name.is_within(zone.apex()) {
+            return;
+        }
+        if let Some(meant) = doubled(name, zone.apex()).or_else(|| foreign(name, zone)) {
+            let what = format!("`{}` in the SOA became `{name}`", without_dot(&meant));
+            let help = format!("did you mean `{meant}`, with its final dot?");
+            self.warn(&codes::MISSING_DOT, zone.apex(), table::SOA, what).help = Some(help);
+        }
+    }
+
+    /// An owner that repeats the zone's name was meant to end in a dot.
+    pub(super) fn owner(&mut self, node: Node<'z>) {
+        let Some(set) = node.rrsets().next() else { return };
+        let Some(meant) = doubled(node.name(), self.zone.apex()) else { return };
+        let what = format!("`{}` became `{}`", without_dot(&meant), node.name());
+        let help = format!("did you mean `{meant}`, with its final dot?");
+        self.warn(&codes::OWNER_DOUBLED, node.name(), set.rtype(), what).help = Some(help);
+    }
+
+    pub(super) fn record_set(&mut self, node: Node<'z>, set: Rrset<'z>) {
+        if set.ttl() > TTL_SENSIBLE_MAX && self.long_ttls.insert(set.ttl()) {
+            let days = set.ttl() / 86_400;
+            let what = format!("caches may keep this for {days} days, right or wrong");
+            let help = "`1h` to `1d` is usual; an hour before a change, lower it";
+            self.warn(&codes::TTL_LONG, node.name(), set.rtype(), what).help = Some(help.into());
+        }
+        match set.rtype() {
+            table::NS | table::DNAME if node.name().is_wildcard() => self.wildcard_cut(node, set),
+            table::SRV => self.service(node),
+            table::TXT | table::SPF => self.text(node, set),
+            _ => {}
+        }
+    }
+
+    /// A wildcard can cut nothing off: what it would mean is left open (RFC 4592 §4.2, §4.4).
+    fn wildcard_cut(&mut self, node: Node<'z>, set: Rrset<'z>) {
+        let what =
+            format!("{} records of a wildcard mean different things to servers", set.rtype());
+        let help = "write them for each name that is meant";
+        self.warn(&codes::WILDCARD_CUT, node.name(), set.rtype(), what).help = Some(help.into());
+    }
+
+    /// Clients ask for `_service._protocol.name` (RFC 2782), or for an instance below it (RFC 6763).
+    fn service(&mut self, node: Node<'z>) {
+        let mut labels = node.name().labels();
+        if !labels.any(|label| label.starts_with(b"_") || label == b"*") {
+            let what = format!("nobody asks for the SRV records of {}", node.name());
+            let help = "the owner begins with service and protocol, as in `_sip._udp`";
+            self.warn(&codes::SERVICE_NAME, node.name(), table::SRV, what).help = Some(help.into());
+        }
+    }
+
+    /// Without quotes a blank ends a string and a semicolon begins a comment; strings are joined
+    /// without a blank (RFC 7208 §3.3).
+    fn text(&mut self, node: Node<'z>, set: Rrset<'z>) {
+        for (number, rdata) in set.rdatas().enumerate() {
+            let Some((first, rest)) = string(rdata) else { continue };
+            let second = string(rest).map(|(second, _)| second);
+            let what = match second {
+                Some(second)
+                    if first.eq_ignore_ascii_case(b"v=spf1") && !second.starts_with(b" ") =>
+                {
+                    format!("this reads `v=spf1{}…`", String::from_utf8_lossy(second))
+                }
+                None if TAGS.contains(&&*first.to_ascii_lowercase()) => {
+                    format!("this reads `{}` and no more", String::from_utf8_lossy(first))
+                }
+                _ => continue,
+            };
+            let at = super::At { owner: node.name(), rtype: set.rtype(), number };
+            let found = self.warn_at(&codes::TEXT_CUT, at, what);
+            found.span = found.entry;
+            found.help = Some("put the whole text into one pair of quotes".into());
+        }
+    }
+}
+
+/// The first character-string and what follows it.
+fn string(rdata: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&len, rest) = rdata.split_first()?;
+    rest.split_at_checked(usize::from(len))
+}
+
+/// The name as it was written: without the dot that is missing.
+pub(super) fn without_dot(name: &crate::name::NameBuf) -> String {
+    name.to_string().trim_end_matches('.').to_string()
+}
+
+/// Whether an alias stands at that node.
+pub(super) fn alias<'z>(node: Node<'z>) -> Option<Name<'z>> {
+    Name::from_wire(rrset(node, table::CNAME)?.rdatas().next()?)
+}

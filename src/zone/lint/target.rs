@@ -1,0 +1,157 @@
+//! The names that records point at, where they are in the zone: are they there, and are they what
+//! they should be? The likeliest mistake is told first, and only one of each record.
+
+use super::record::{alias, without_dot};
+use super::written::{address, doubled, foreign, whole_host};
+use super::{At, Lint, rrset};
+use crate::diag::codes;
+use crate::name::{Name, NameBuf, Suffixes, hash};
+use crate::rr::{Rtype, table};
+use crate::zone::{Node, Position, Rrset};
+
+/// Longer circles of aliases than this are not looked for; no resolver follows so many.
+const CIRCLE_LEN_MAX: usize = 16;
+
+impl<'z> Lint<'z, '_> {
+    pub(super) fn targets(&mut self, node: Node<'z>, set: Rrset<'z>) {
+        let rtype = set.rtype();
+        let Some(start) = target_start(rtype) else { return };
+        for (number, rdata) in set.rdatas().enumerate() {
+            let at = At { owner: node.name(), rtype, number };
+            let target = rdata.get(start..).and_then(Name::from_wire);
+            if let Some(target) = target.filter(|target| !target.is_root()) {
+                self.target(node, at, target);
+            }
+        }
+        if rtype == table::CNAME {
+            self.circle(node);
+        }
+    }
+
+    fn target(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>) {
+        let zone = self.zone;
+        let there = target
+            .is_within(zone.apex())
+            .then(|| zone.locate(target, &Suffixes::of(target)).position);
+        let is_exact = matches!(there, Some(Position::Exact(_)));
+        if let Some(address) = address(target, zone).filter(|_| !is_exact) {
+            let what = format!("{} points at {address}, an address and no name", at.rtype);
+            let help = format!(
+                "give it a name with a line `host {} {address}`, and point at `host`",
+                if address.is_ipv4() { "A" } else { "AAAA" }
+            );
+            self.warn_at(&codes::TARGET_ADDRESS, at, what).help = Some(help);
+            return;
+        }
+        let Some(there) = there else { return };
+        if let Some(meant) = self.meant(at, target, there) {
+            let what = format!("`{}` became `{target}`", without_dot(&meant));
+            let help = format!("did you mean `{meant}`, with its final dot?");
+            self.warn_at(&codes::MISSING_DOT, at, what).help = Some(help);
+            return;
+        }
+        match at.rtype {
+            table::NS | table::MX | table::SRV => self.server(node, at, target, there),
+            rtype if matches!(there, Position::Nowhere) => {
+                let what = format!("{rtype} points at {target}, which does not exist");
+                self.warn_at(&codes::TARGET_ABSENT, at, what).help = Some(absent_help(target));
+            }
+            _ => {}
+        }
+    }
+
+    /// What was meant by a name that has no data, if with a final dot it makes sense. Nobody means a
+    /// wildcard to stand for a doubled name.
+    fn meant(&self, at: At<'z>, target: Name<'z>, there: Position<'z>) -> Option<NameBuf> {
+        let has_data = match there {
+            Position::Exact(node) => node.rrsets().next().is_some(),
+            Position::Cut(_) => self.zone.node_of(target).is_some(),
+            Position::Dname(_) => true,
+            Position::Wildcard(_) | Position::Nowhere => false,
+        };
+        if has_data {
+            return None;
+        }
+        let is_free = matches!(there, Position::Nowhere);
+        doubled(target, self.zone.apex())
+            .or_else(|| foreign(target, self.zone).filter(|_| is_free))
+            .or_else(|| whole_host(target, self.zone).filter(|_| is_free && at.rtype == table::PTR))
+    }
+
+    /// What NS, MX and SRV point at must have addresses and be no alias (RFC 2181 §10.3, RFC 2782).
+    fn server(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, there: Position<'z>) {
+        let held = match there {
+            Position::Exact(node) | Position::Wildcard(node) => Some(node),
+            Position::Cut(cut) if at.rtype == table::NS && node.name() == cut.name() => {
+                self.zone.node_of(target)
+            }
+            Position::Cut(_) | Position::Dname(_) => return, // another zone's, or a name made up
+            Position::Nowhere => None,
+        };
+        let has = |rtype| held.is_some_and(|node| rrset(node, rtype).is_some());
+        if let (true, Some(held)) = (has(table::CNAME), held) {
+            let what = format!("{} points at {target}, which is an alias", at.rtype);
+            let place = self.builder.place_of(held.name(), table::CNAME);
+            let found = self.warn_at(&codes::TARGET_ALIAS, at, what);
+            found.related.extend(place.map(|span| (span, "the alias".to_string())));
+            found.help = Some("point at the name that has the addresses".into());
+        } else if !has(table::A) && !has(table::AAAA) {
+            let is_glue = node.is_cut() && target.is_within(at.owner);
+            let (code, what) = match is_glue && at.rtype == table::NS {
+                true => {
+                    let nobody = format!("nobody can reach {}", at.owner);
+                    (&codes::GLUE_MISSING, format!("{target} has no address here: {nobody}"))
+                }
+                false => {
+                    let what = format!("{} points at {target}, which has no address", at.rtype);
+                    (&codes::TARGET_ABSENT, what)
+                }
+            };
+            self.warn_at(code, at, what).help = Some(absent_help(target));
+        }
+    }
+
+    /// Aliases that lead back to where they began are told once for all of them.
+    fn circle(&mut self, start: Node<'z>) {
+        if self.circles.contains(&hash::of(start.name())) {
+            return;
+        }
+        let mut members = vec![start.name()];
+        let mut next = alias(start);
+        while let Some(name) = next.filter(|&name| name != start.name()) {
+            if members.len() == CIRCLE_LEN_MAX {
+                return;
+            }
+            let node = self.zone.node_of(name).filter(|node| !node.is_occluded());
+            members.push(name);
+            next = node.and_then(alias);
+        }
+        if next.is_none() {
+            return;
+        }
+        self.circles.extend(members.iter().map(|&name| hash::of(name)));
+        let at = At { owner: start.name(), rtype: table::CNAME, number: 0 };
+        let what = match members.len() {
+            1 => format!("{} is an alias of itself", start.name()),
+            len => format!("{} leads back to itself over {len} aliases", start.name()),
+        };
+        let others = members[1..].iter().map(|&name| self.builder.place_of(name, table::CNAME));
+        let others: Vec<_> = others.flatten().collect();
+        let found = self.warn_at(&codes::ALIAS_LOOP, at, what);
+        found.related.extend(others.into_iter().map(|span| (span, "and on from here".into())));
+        found.help = Some("let one of them have the data, and the others point at it".into());
+    }
+}
+
+/// Where the name stands in the data that a record of this type points at; it is the last word.
+fn target_start(rtype: Rtype) -> Option<usize> {
+    match rtype {
+        table::CNAME | table::PTR | table::DNAME => Some(0),
+        table::NS | table::MX | table::SRV => table::row(rtype)?.target,
+        _ => None,
+    }
+}
+
+fn absent_help(target: Name<'_>) -> String {
+    format!("add its address, as in `{target} A 192.0.2.1`, or correct the name")
+}
