@@ -24,6 +24,9 @@ use std::process::ExitCode;
 /// The path that stands for standard input.
 const STDIN: &str = "-";
 
+/// As much of standard input as is read: one octet more than a zone file can have.
+const TEXT_LEN_MAX: u64 = 1 << 32;
+
 /// What becomes of a file.
 enum Outcome {
     /// It is laid out already.
@@ -89,7 +92,7 @@ fn missing(path: &Path, listing: &Listing) -> Option<String> {
 /// From standard input to standard output.
 fn filter(check: bool) -> Outcome {
     let mut text = Vec::new();
-    if let Err(error) = io::stdin().lock().read_to_end(&mut text) {
+    if let Err(error) = io::stdin().lock().take(TEXT_LEN_MAX).read_to_end(&mut text) {
         return Outcome::LeftAlone(error.to_string());
     }
     let new = match part_error(STDIN, &text).map_or_else(|| laid_out(&text), Err) {

@@ -125,9 +125,8 @@ impl<'t> Lexer<'t> {
         while let Some(&octet) = self.text.get(self.at) {
             let start = self.at;
             match octet {
-                b' ' | b'\t' => {}
-                b'\r' if self.ends_line() => {}
-                b'\r' => return Err(self.fault(start, start + 1, &CARRIAGE_RETURN)),
+                b' ' | b'\t' => self.at += 1,
+                b'\r' => self.carriage_returns()?,
                 b';' => {
                     self.skip_comment();
                     return Ok(Some(Token::Comment { start, end: self.at }));
@@ -143,15 +142,19 @@ impl<'t> Lexer<'t> {
                 }
                 _ => return self.word().map(|word| Some(Token::Word(word))),
             }
-            self.at += 1;
         }
         Ok(None)
     }
 
-    /// Whether the carriage return here stands before a line end, with or without others.
-    fn ends_line(&self) -> bool {
-        let behind = self.text[self.at..].iter().find(|&&octet| octet != b'\r');
-        behind.is_none_or(|&octet| octet == b'\n')
+    /// Moves behind the carriage returns here. They stand before a line end only.
+    fn carriage_returns(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        let run = self.text[start..].iter().take_while(|&&octet| octet == b'\r').count();
+        self.at += run;
+        match self.text.get(self.at) {
+            None | Some(b'\n') => Ok(()),
+            Some(_) => Err(self.fault(start, start + 1, &CARRIAGE_RETURN)),
+        }
     }
 
     /// Moves to the end of the line.

@@ -2,7 +2,7 @@
 //!
 //! [`lex`] splits a file into entries, each a record or a directive, and each entry into words.
 //! [`entry`] makes sense of one record's words, [`directive`] of `$ORIGIN`, `$TTL` and `$INCLUDE`,
-//! [`generate`] of `$GENERATE`. [`format`] prints a file back, laid out.
+//! [`generate`] of `$GENERATE`. [`mod@format`] prints a file back, laid out.
 //! An error ends its entry and nothing more: the reader goes on with the next, so that one run
 //! finds every mistake.
 //!
