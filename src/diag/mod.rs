@@ -3,8 +3,9 @@
 //! A [`Diagnostic`] is a value: a stable [`Code`], one [`Span`] it is about, further places that
 //! explain it, and help. The parser and the zone builder make them; [`render`] turns them into the
 //! text that `check` and the server's log show, [`formats`] into what machines read, and [`explain`]
-//! has a longer text on each code. A comment in the file can silence a warning. Spans point into a [`SourceMap`], which holds the
-//! bytes of each file that was read, so that a finding can always show its line.
+//! has a longer text on each code. A comment in the file can silence a warning. Spans point into a
+//! [`SourceMap`], which holds the bytes of each file that was read, so that a finding can always show
+//! its line.
 
 mod allow;
 pub mod codes;

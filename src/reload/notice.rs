@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The target under which all of it is logged.
 const TARGET: &str = "zonesmith::reload";
+/// The most findings about one file in the log: each save tells them again.
+const FINDINGS_SHOWN_MAX: usize = 20;
 
 /// Something that people are told.
 #[derive(Debug)]
@@ -202,8 +204,7 @@ impl Notice {
     pub fn text(&self) -> String {
         let line = self.line();
         let found = self.report().filter(|report| !report.findings.is_empty());
-        found
-            .map_or(line.clone(), |found| format!("{line}\n{}", diag::render::report(found, false)))
+        found.map_or(line.clone(), |found| format!("{line}\n{}", findings(found)))
     }
 
     /// What was found in the file that was read.
@@ -299,6 +300,18 @@ fn rejected(
     format!("{file}: {again}not loaded{goes_on}{errors}")
 }
 
+/// What was found, with its lines.
+fn findings(report: &Report) -> String {
+    let shown = report.findings.iter().take(FINDINGS_SHOWN_MAX);
+    let mut texts: Vec<String> =
+        shown.map(|finding| diag::render::one(finding, &report.sources, false)).collect();
+    match report.findings.len().saturating_sub(FINDINGS_SHOWN_MAX) {
+        0 => {}
+        more => texts.push(format!("and {more} more; `zonesmith check` shows them all")),
+    }
+    texts.join("\n\n")
+}
+
 fn errors(report: &Report) -> String {
     match report.counts().0 {
         1 => "1 error".into(),
@@ -365,6 +378,18 @@ mod tests {
         assert_eq!((quiet.text().as_str(), quiet.level()), (start, Level::Info));
         assert!(same.text().contains("warning[Z004]") && same.text().contains("write 42"));
         assert!(back.text().contains("write 42 or more") && back.level() == Level::Warn);
+    }
+
+    #[test]
+    fn a_log_has_room_for_some_findings() {
+        let mut report = Report::default();
+        report.sources.add("a.zone".into(), Vec::new()).unwrap();
+        let finding = diag::Diagnostic::new(&diag::codes::SYNTAX, diag::Span::default(), "wrong");
+        report.findings = vec![finding; FINDINGS_SHOWN_MAX + 3];
+        let (serving, report) = (Serving::Unknown, Some(report));
+        let text = Notice::Rejected { file: file(), apex: None, serving, report }.text();
+        assert_eq!(text.matches("error[Z101]: wrong").count(), FINDINGS_SHOWN_MAX);
+        assert!(text.ends_with("and 3 more; `zonesmith check` shows them all"), "{text}");
     }
 
     #[test]

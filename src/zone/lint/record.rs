@@ -88,7 +88,7 @@ impl<'z> Lint<'z, '_> {
     fn service(&mut self, node: Node<'z>) {
         let mut labels = node.name().labels();
         if !labels.any(|label| label.starts_with(b"_") || label == b"*") {
-            let what = format!("nobody asks for the SRV records of {}", node.name());
+            let what = format!("{} names no service to ask for", node.name());
             let help = "the owner begins with service and protocol, as in `_sip._udp`";
             self.warn(&codes::SERVICE_NAME, node.name(), table::SRV, what).help = Some(help.into());
         }

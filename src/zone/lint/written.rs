@@ -60,6 +60,9 @@ const SHORT_TOP_LABELS: &[&[u8]] = &[
     b"za",
 ];
 
+/// An origin is looked for at most so many labels below the apex: the depth of an IPv6 address.
+const ORIGIN_DEPTH_MAX: usize = 32;
+
 /// What `name` would be with a final dot where it was written, if that repeats the zone's name:
 /// `www.smith.edu.` for `www.smith.edu.smith.edu.`. Below a name of one label, as `com.`, the name
 /// itself may well be repeated once.
@@ -76,40 +79,49 @@ pub(super) fn doubled(name: Name<'_>, apex: Name<'_>) -> Option<NameBuf> {
 /// What `name` would be with a final dot where it was written, if that looks like a whole name
 /// outside of the zone.
 pub(super) fn foreign(name: Name<'_>, zone: &Zone) -> Option<NameBuf> {
-    likely(name, zone).find(|meant| {
-        let (labels, top) = (meant.as_name().label_count(), meant.as_name().suffix(1));
-        let top = top.first_label().to_ascii_lowercase();
-        (labels > 1 && TOP_LABELS.contains(&&*top))
-            || (labels > 2 && SHORT_TOP_LABELS.contains(&&*top))
+    likely(name, zone, |meant| {
+        let top = meant.suffix(1).first_label().to_ascii_lowercase();
+        match meant.label_count() {
+            0 | 1 => false,
+            2 => TOP_LABELS.contains(&&*top),
+            _ => TOP_LABELS.contains(&&*top) || SHORT_TOP_LABELS.contains(&&*top),
+        }
     })
 }
 
 /// What was written as a target in a zone of addresses, where hosts have no names.
 pub(super) fn whole_host(name: Name<'_>, zone: &Zone) -> Option<NameBuf> {
     let is_reverse = zone.apex().suffix(1).first_label().eq_ignore_ascii_case(b"arpa");
-    likely(name, zone).find(|meant| is_reverse && meant.as_name().label_count() > 1)
+    likely(name, zone, |meant| is_reverse && meant.label_count() > 1)
 }
 
 /// The address that was written where a name belongs.
 pub(super) fn address(name: Name<'_>, zone: &Zone) -> Option<IpAddr> {
     let first = name.first_label();
-    let looks_like_one = first.first().is_some_and(u8::is_ascii_digit) || first.contains(&b':');
-    let mut meant = likely(name, zone).chain([name.to_buf()]).filter(|_| looks_like_one);
-    meant.find_map(|meant| meant.to_string().strip_suffix('.')?.parse().ok())
+    if !first.first().is_some_and(u8::is_ascii_digit) && !first.contains(&b':') {
+        return None;
+    }
+    let address = |meant: Name<'_>| meant.to_string().strip_suffix('.')?.parse().ok();
+    let relative = likely(name, zone, |meant| address(meant).is_some());
+    relative.map_or_else(|| address(name), |meant| address(meant.as_name()))
 }
 
-/// The readings of `name` below names that the zone has: the apex, and what `$ORIGIN` may have said.
-fn likely<'n>(name: Name<'n>, zone: &'n Zone) -> impl Iterator<Item = NameBuf> + 'n {
+/// The first reading of `name` that fits, below a name that the zone has: the apex, or what `$ORIGIN`
+/// may have said.
+fn likely(name: Name<'_>, zone: &Zone, fits: impl Fn(Name<'_>) -> bool) -> Option<NameBuf> {
     let apex = zone.apex();
-    let origins = readings(name, apex).filter(move |&(_, origin)| {
-        !apex.is_root() && (origin == apex || zone.node_of(origin).is_some())
-    });
-    origins.map(|(meant, _)| meant)
+    let has = |origin| origin == apex || zone.node_of(origin).is_some();
+    let mut readings = readings(name, apex).filter(|_| !apex.is_root());
+    let found = readings.find(|(meant, origin)| fits(meant.as_name()) && has(*origin));
+    found.map(|(meant, _)| meant)
 }
 
 /// What stands in front of each origin within `apex` in `name`, longest origin first.
 fn readings<'n>(name: Name<'n>, apex: Name<'n>) -> impl Iterator<Item = (NameBuf, Name<'n>)> + 'n {
-    let origins = name.ancestors().skip(1).take_while(move |origin| origin.is_within(apex));
+    let depth = name.label_count().saturating_sub(apex.label_count());
+    let depth = if name.is_within(apex) { depth } else { 0 };
+    let skipped = depth.saturating_sub(ORIGIN_DEPTH_MAX).max(1);
+    let origins = name.ancestors().take(depth + 1).skip(skipped);
     origins.filter_map(move |origin| {
         let written = &name.as_wire()[..name.as_wire().len() - origin.as_wire().len()];
         Some((NameBuf::join(written, Name::ROOT)?, origin))
