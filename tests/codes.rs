@@ -68,7 +68,7 @@ fn findings(text: &str) -> (Vec<&'static str>, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("example.zone");
     std::fs::write(&path, text).unwrap();
-    let report = load::load_with(&path, Lints::All).report;
+    let report = load::load_with(&path, &[], Lints::All).report;
     let ids = report.findings.iter().map(|finding| finding.code.id).collect();
     (ids, render::report(&report, false))
 }

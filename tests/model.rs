@@ -187,7 +187,8 @@ impl Zone {
         let records = self.records.iter().filter(|record| record.owner == source);
         let records: Vec<Record> = records.map(owned).collect();
         let of_type = |rtype| records.iter().filter(move |record| record.rtype == rtype);
-        let chosen = of_type(any).chain(&records).next().filter(|_| qtype == ANY);
+        let lowest = records.iter().min_by_key(|record| record.rtype);
+        let chosen = of_type(any).next().or(lowest).filter(|_| qtype == ANY);
         let found: Vec<Record> =
             of_type(chosen.map_or(qtype, |record| record.rtype)).cloned().collect();
         match of_type(CNAME).next() {

@@ -15,6 +15,9 @@ use crate::rr::{Record, Rtype, rdata, table};
 use hashbrown::HashTable;
 use std::collections::HashMap;
 
+/// What a name can have besides a CNAME: itself, and what DNSSEC says of it (RFC 4034 §3 and §4).
+const BESIDE_CNAME: [Rtype; 3] = [table::CNAME, table::RRSIG, table::NSEC];
+
 /// The most findings about one zone: with a wrong origin each record has one.
 const FINDINGS_MAX: usize = 1000;
 /// From so many records on, a set's duplicates are looked for by hashing instead of pairwise.
@@ -267,11 +270,13 @@ impl Builder {
         kept
     }
 
-    /// The TTL of a set: the lowest, with a warning at the first record that differs.
+    /// The TTL of a set: the lowest, with a warning at the first record that differs. Signatures of one
+    /// name are of several sets and may differ (RFC 4034 §3).
     fn common_ttl(&mut self, set: &[Raw]) -> u32 {
         let first = set[0];
         let lowest = set.iter().map(|record| record.ttl).min().unwrap_or(first.ttl);
-        if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
+        let differs = |record: &&Raw| record.ttl != first.ttl && record.rtype != table::RRSIG;
+        if let Some(other) = set.iter().find(differs) {
             let what = format!(
                 "TTL {} here and {} before in one set of {} records: {lowest} is used for all",
                 other.ttl, first.ttl, first.rtype
@@ -291,13 +296,14 @@ impl Builder {
             self.find(&codes::NS_MISSING, span, what).help =
                 Some("add a line `@ NS ns1` with the name of its name server".into());
         }
+        self.check_signed(zone);
         for node in zone.nodes() {
             for rtype in [table::CNAME, table::DNAME] {
                 if node.rrset(rtype).is_some_and(|set| set.count() > 1) {
                     self.check_single(node.name(), rtype);
                 }
             }
-            let mut others = node.rrsets().map(Rrset::rtype).filter(|&t| t != table::CNAME);
+            let mut others = node.rrsets().map(Rrset::rtype).filter(|t| !BESIDE_CNAME.contains(t));
             if let (Some(_), Some(other)) = (node.rrset(table::CNAME), others.next()) {
                 let what = format!("{} has a CNAME and other records", node.name());
                 let help =
