@@ -66,6 +66,7 @@ pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded
     let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
     let zone = build(builder, &mut report);
+    report.drop_allowed();
     Loaded { apex, zone, report, includes }
 }
 
@@ -83,7 +84,6 @@ fn build(builder: Builder, report: &mut Report) -> Option<Zone> {
     }
     let (zone, findings) = builder.finish(Span::default());
     report.findings.extend(findings);
-    report.drop_allowed();
     report.sort();
     zone
 }
