@@ -15,6 +15,7 @@
 //! [`set`] holds all zones and finds the one that a name belongs to.
 
 pub mod build;
+mod check;
 mod lint;
 mod lookup;
 pub mod set;
