@@ -63,10 +63,11 @@ fn bind(serve: &Serve) -> Result<Vec<Listener>, Stopped> {
 
 /// Gives up root, if that is what we are.
 fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped> {
+    let stop = |error: privileges::PrivilegeError| cannot_run(&error, "");
+    let planned = privileges::plan(user, &sources.paths).map_err(stop)?;
+    let Some(identity) = planned else { return Ok(()) };
     let mut paths = sources.paths.clone();
     paths.extend(sources.list().files.iter().map(|file| file.path.to_path_buf()));
-    let stop = |error: privileges::PrivilegeError| cannot_run(&error, "");
-    let Some(identity) = privileges::plan(user, &paths).map_err(stop)? else { return Ok(()) };
     match privileges::become_user(identity, &paths).map_err(stop)? {
         Became::User(identity) => log::info!("running as {}", identity.name),
         Became::Unchanged { identity, unreadable } => log::warn!(
