@@ -75,7 +75,7 @@ pub fn of_targets<'z>(
 fn held<'z>(name: Name<'z>, zones: &'z ZoneSet) -> Option<Node<'z>> {
     let hashes = Suffixes::of(name);
     let (slot, _) = zones.find(name, &hashes, hashes.labels())?;
-    match slot.zone()?.locate(name, &hashes).position {
+    match slot.zone()?.locate(name, &hashes) {
         Position::Exact(node) | Position::Wildcard(node) => Some(node),
         _ => None,
     }

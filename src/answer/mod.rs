@@ -169,7 +169,7 @@ enum Step<'z> {
 
 /// One round of RFC 1034 §4.3.2 step 3.
 fn step<'z>(zone: &'z Zone, name: Name<'_>, hashes: &Suffixes, question: Question<'_>) -> Step<'z> {
-    match zone.locate(name, hashes).position {
+    match zone.locate(name, hashes) {
         Position::Exact(node) => records(node, question),
         // The parent side of a cut has authority over DS (RFC 4035 §3.1.4.1), and over it alone.
         Position::Cut(node) if question.rtype == table::DS && node.name() == name => {

@@ -17,18 +17,6 @@ pub struct Span {
     pub end: u32,
 }
 
-impl Span {
-    /// The span from the start of this one to the end of `other`, which follows it in the same file.
-    #[must_use]
-    pub fn to(self, other: Span) -> Span {
-        if other.source == self.source {
-            Span { end: other.end.max(self.end), ..self }
-        } else {
-            self
-        }
-    }
-}
-
 /// One file: what it is called, and its octets.
 #[derive(Debug)]
 pub struct Source {

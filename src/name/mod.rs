@@ -126,11 +126,6 @@ impl<'a> Name<'a> {
         self.prefix_len(ancestor).is_some()
     }
 
-    /// Whether this name stands below `ancestor` and is not it.
-    pub fn is_below(self, ancestor: Name<'_>) -> bool {
-        self.wire.len() > ancestor.wire.len() && self.is_within(ancestor)
-    }
-
     /// The octets in front of `ancestor`, if this name is within it.
     pub fn prefix_len(self, ancestor: Name<'_>) -> Option<usize> {
         let skip = self.wire.len().checked_sub(ancestor.wire.len())?;
@@ -191,13 +186,6 @@ impl NameBuf {
         wire[prefix.len()..len].copy_from_slice(suffix.wire);
         Some(NameBuf { len: length(len), wire })
     }
-
-    /// The same name with its letters in lower case (RFC 4034 §6.2).
-    pub fn to_lower(&self) -> NameBuf {
-        let mut lower = self.clone();
-        lower.wire.make_ascii_lowercase(); // a length octet is at most 63, below every letter
-        lower
-    }
 }
 
 /// A name's length always fits an octet.
@@ -257,7 +245,6 @@ mod tests {
         let www = name("www.smith.edu.");
         assert!(www.as_name().is_within(name("SMITH.edu.").as_name()));
         assert!(www.as_name().is_within(Name::ROOT));
-        assert!(!www.as_name().is_below(www.as_name()));
         assert!(!name("goldsmith.edu.").as_name().is_within(name("smith.edu.").as_name()));
     }
 

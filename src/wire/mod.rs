@@ -34,8 +34,6 @@ pub mod bits {
     pub const TC: u16 = 0x0200;
     /// Recursion desired.
     pub const RD: u16 = 0x0100;
-    /// Checking disabled.
-    pub const CD: u16 = 0x0010;
     /// Where the opcode stands.
     pub const OPCODE: u16 = 0x7800;
 }

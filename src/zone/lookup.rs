@@ -22,17 +22,9 @@ pub enum Position<'z> {
     Nowhere,
 }
 
-/// A position, and what the search for it went through.
-pub struct Found<'z> {
-    /// Where the name stands.
-    pub position: Position<'z>,
-    /// The longest existing ancestor of the name, or the name itself.
-    pub encloser: Node<'z>,
-}
-
 impl Zone {
     /// Finds `name`, which must be within the apex.
-    pub fn locate(&self, name: Name<'_>, hashes: &Suffixes) -> Found<'_> {
+    pub fn locate(&self, name: Name<'_>, hashes: &Suffixes) -> Position<'_> {
         let mut labels = hashes.labels().min(self.labels_max);
         let encloser = loop {
             match self.suffix_node(name, hashes, labels) {
@@ -42,7 +34,7 @@ impl Zone {
             }
         };
         let below = labels < hashes.labels();
-        let position = match encloser {
+        match encloser {
             node if node.is_cut() => Position::Cut(node),
             node if !below => Position::Exact(node),
             node if node.has(Flags::DNAME) => Position::Dname(node),
@@ -50,8 +42,7 @@ impl Zone {
                 .wildcard(node, hashes.hash(labels))
                 .map_or(Position::Nowhere, Position::Wildcard),
             _ => Position::Nowhere,
-        };
-        Found { position, encloser }
+        }
     }
 
     /// The node `*` below `encloser`, whose name hashes to `parent`.

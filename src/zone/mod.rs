@@ -20,7 +20,7 @@ mod lint;
 mod lookup;
 pub mod set;
 
-pub use lookup::{Found, Position};
+pub use lookup::Position;
 
 use crate::name::{Name, Suffixes, same_octets};
 use crate::rr::{Rtype, table};

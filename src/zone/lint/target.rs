@@ -30,9 +30,8 @@ impl<'z> Lint<'z, '_> {
 
     fn target(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>) {
         let zone = self.zone;
-        let there = target
-            .is_within(zone.apex())
-            .then(|| zone.locate(target, &Suffixes::of(target)).position);
+        let there =
+            target.is_within(zone.apex()).then(|| zone.locate(target, &Suffixes::of(target)));
         let is_exact = matches!(there, Some(Position::Exact(_)));
         if let Some(address) = address(target, zone).filter(|_| !is_exact) {
             let what = format!("{} points at {address}, an address and no name", at.rtype);
