@@ -278,7 +278,8 @@ type Reasons = BTreeMap<String, usize>;
 
 /// Asks every question about a case.
 fn compare(case: &Case, reasons: &mut Reasons) -> Result<(), TestCaseError> {
-    let mut state = State::new(Policy { minimal_responses: case.minimal_responses });
+    let mut state =
+        State::new(Policy { minimal_responses: case.minimal_responses, ..Policy::default() });
     for zone in &case.zones {
         let zone = load(zone).map_err(TestCaseError::fail)?;
         let change = Change { apex: zone.apex().to_buf(), slot: Some(Slot::Live(zone.into())) };
