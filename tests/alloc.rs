@@ -11,6 +11,7 @@ use records::{Message, Name, query};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
+use zonesmith::clock::Now;
 use zonesmith::diag::Span;
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
 use zonesmith::wire::UDP_LEN_MAX;
@@ -154,7 +155,7 @@ fn ask(kind: &str, state: &mut State, query: &[u8]) -> (u16, bool) {
     for turn in ["first", "second"] {
         out.clear();
         let before = COUNT.get();
-        let outcome = respond(query, peer, state, &mut out);
+        let outcome = respond(query, peer, Now::default(), state, &mut out);
         let count = COUNT.get() - before;
         assert!(matches!(outcome, Outcome::Send(_)), "{kind}: {outcome:?}");
         assert_eq!(count, 0, "allocations of the {turn} answer: {kind}");

@@ -12,6 +12,7 @@ use records::{Message, Name, Record, query};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use zonesmith::clock::Now;
 use zonesmith::diag::{Diagnostic, Report, Span, render};
 use zonesmith::reload::load::{self, Loaded};
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
@@ -131,7 +132,7 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
     let peer = Peer { transport, source: "127.0.0.1:5300".parse().unwrap() };
     let mut out = b"what stood there before".to_vec();
     let before = out.clone();
-    let outcome = respond(message, peer, state, &mut out);
+    let outcome = respond(message, peer, Now::default(), state, &mut out);
     let reply = out.strip_prefix(&before[..]).ok_or("what stood there before is gone")?;
     let silent = message.len() < 12 || message[2] & 0x80 != 0;
     match outcome {
@@ -149,7 +150,7 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
     if reply.len() > limit {
         return Err(format!("{} octets over {transport:?}", reply.len()));
     }
-    match respond(reply, peer, state, &mut Vec::new()) {
+    match respond(reply, peer, Now::default(), state, &mut Vec::new()) {
         Outcome::Drop(_) => Ok(()),
         Outcome::Send(_) => Err("the answer was answered".to_string()),
     }
@@ -235,7 +236,7 @@ fn compressed_names_are_the_names_of_the_zone() {
 fn ask(state: &mut State, transport: Transport, query: &[u8]) -> Message {
     let peer = Peer { transport, source: "127.0.0.1:5300".parse().unwrap() };
     let mut out = Vec::new();
-    let outcome = respond(query, peer, state, &mut out);
+    let outcome = respond(query, peer, Now::default(), state, &mut out);
     assert!(matches!(outcome, Outcome::Send(_)), "{outcome:?}");
     Message::read(&out).unwrap_or_else(|why| panic!("{why}: {}", out.escape_ascii()))
 }

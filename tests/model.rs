@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use types::{A, AAAA, ANY, CNAME, DNAME, DS, MX, NS};
 use zones::{Case, Zone, any_case, read_name};
 use zonesmith::answer::CHAIN_MAX;
+use zonesmith::clock::Now;
 use zonesmith::diag::Span;
 use zonesmith::respond::{Outcome, Peer, Policy, Reason, State, Transport, respond};
 use zonesmith::zone::build::Builder;
@@ -345,10 +346,11 @@ fn ask(state: &mut State, qname: &Name, qtype: u16) -> Result<(Answer, Reason), 
     let source = "127.0.0.1:5300".parse().unwrap();
     let peer = Peer { transport: Transport::Tcp, source };
     let mut reply = Vec::new();
-    let reason = match respond(&query(&written, qtype, None), peer, state, &mut reply) {
-        Outcome::Send(reason) => reason,
-        Outcome::Drop(why) => return Err(format!("no answer: {why}")),
-    };
+    let reason =
+        match respond(&query(&written, qtype, None), peer, Now::default(), state, &mut reply) {
+            Outcome::Send(reason) => reason,
+            Outcome::Drop(why) => return Err(format!("no answer: {why}")),
+        };
     let message = Message::read(&reply)?;
     if message.qname != written || message.flags & 0x0200 != 0 {
         return Err(format!("TC is set, or the question is another: {message:#?}"));

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use support::query::Transport;
 use support::scenario::{self, Scenario, Step};
 use support::server::Server;
+use zonesmith::clock::Now;
 use zonesmith::reload::load;
 use zonesmith::respond::{self, Outcome, Peer, Policy, State};
 use zonesmith::zone::set::{Change, Slot};
@@ -85,7 +86,7 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
     };
     let from = Peer { transport, source: ([192, 0, 2, 1], 5353).into() };
     let mut out = BEFORE.to_vec();
-    let outcome = respond::respond(&step.query.wire, from, &mut state, &mut out);
+    let outcome = respond::respond(&step.query.wire, from, Now::default(), &mut state, &mut out);
     let answer = out.strip_prefix(BEFORE).ok_or("what stood in the buffer is gone")?;
     match outcome {
         Outcome::Send(_) => Ok(Some(answer.to_vec())),

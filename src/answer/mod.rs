@@ -7,6 +7,7 @@
 
 pub mod additional;
 mod alias;
+pub mod identity;
 mod list;
 mod proof;
 

@@ -44,7 +44,7 @@ use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Events taken per poll. What does not fit comes with the next one.
 const EVENTS_LEN: usize = 1024;
@@ -215,7 +215,7 @@ impl Server {
     /// Waits for events and reads the time.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let polled = self.poll.poll(&mut self.events, timeout);
-        self.responder.begin_turn(Instant::now());
+        self.responder.begin_turn(Instant::now(), SystemTime::now());
         match polled {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 self.events.clear();
