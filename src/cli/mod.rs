@@ -9,10 +9,14 @@ mod logging;
 mod new;
 mod serve;
 
+use crate::answer::identity::TEXT_LEN_MAX;
 use crate::diag::{Code, explain};
 use crate::name::NameBuf;
 use crate::reload::Sources;
+use crate::wire::edns::NSID_LEN_MAX;
+use arrayvec::ArrayVec;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,7 +44,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve zone files, and keep serving them as they change
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Look for mistakes in zone files; exit 0 if there is no error, 2 if there is one. Warnings are
     /// errors with --strict
     Check(Check),
@@ -88,6 +92,23 @@ struct Serve {
     /// Follow aliases into other zones that are served here, for clients that are no resolvers
     #[arg(long, value_name = "CHOICE", default_value = "no")]
     aliases_across_zones: Choice,
+    /// DNS Cookies: `on` gives them to those who ask; `required` answers over UDP only those who
+    /// come with one, and sends all others to TCP
+    #[arg(long, value_name = "CHOICE", default_value = "on")]
+    cookies: CookieChoice,
+    /// A file with the secrets behind cookies, lines of 32 hexadecimal digits: the first makes
+    /// cookies, all are accepted. SIGHUP reads it again [default: a random secret]
+    #[arg(long, value_name = "FILE")]
+    cookie_secret: Option<PathBuf>,
+    /// What to tell those who ask for NSID: text, or octets as in 0x0a0b [default: nothing]
+    #[arg(long, value_name = "TEXT", value_parser = nsid)]
+    nsid: Option<ArrayVec<u8, NSID_LEN_MAX>>,
+    /// What to tell those who ask for id.server or hostname.bind [default: nothing]
+    #[arg(long, value_name = "TEXT", value_parser = text::<TEXT_LEN_MAX>)]
+    identity: Option<ArrayVec<u8, TEXT_LEN_MAX>>,
+    /// What to tell those who ask for version.server or version.bind [default: nothing]
+    #[arg(long, value_name = "TEXT", value_parser = text::<TEXT_LEN_MAX>)]
+    version_text: Option<ArrayVec<u8, TEXT_LEN_MAX>>,
     /// How long the zone of a removed file is still served
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     remove_after: Duration,
@@ -163,6 +184,13 @@ enum Choice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CookieChoice {
+    Off,
+    On,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Watch {
     /// The file system says so; a slow look at all files catches what it does not say
     Notify,
@@ -199,6 +227,27 @@ fn explained(text: &str) -> Result<Explained, String> {
         Some(code) => Ok(Explained::Code(code)),
         None if text.eq_ignore_ascii_case("all") => Ok(Explained::All),
         None => Err("there is no such code; `zonesmith check --explain all` lists them".into()),
+    }
+}
+
+/// Reads a text of bounded length.
+fn text<const LEN_MAX: usize>(text: &str) -> Result<ArrayVec<u8, LEN_MAX>, String> {
+    bounded(text.as_bytes())
+}
+
+/// Reads a name server identifier: text, or octets in hex behind `0x`.
+fn nsid(text: &str) -> Result<ArrayVec<u8, NSID_LEN_MAX>, String> {
+    let Some(digits) = text.strip_prefix("0x") else {
+        return bounded(text.as_bytes());
+    };
+    let octets = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
+    bounded(&octets.map_err(|_| "expected two hexadecimal digits for each octet, as in 0x0a0b")?)
+}
+
+fn bounded<const LEN_MAX: usize>(octets: &[u8]) -> Result<ArrayVec<u8, LEN_MAX>, String> {
+    match ArrayVec::try_from(octets) {
+        Ok(octets) if !octets.is_empty() => Ok(octets),
+        _ => Err(format!("expected 1 to {LEN_MAX} octets, these are {}", octets.len())),
     }
 }
 

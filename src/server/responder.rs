@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn each_turn_has_its_own_time() {
-        let mut responder = Responder::new(State::new(Policy { minimal_responses: true }));
+        let mut responder = Responder::new(State::new(Policy::default()));
         let start = responder.start;
         let date = UNIX_EPOCH + Duration::from_secs((1 << 32) + 7);
         responder.begin_turn(start + Duration::from_millis(1500), date);
