@@ -23,10 +23,11 @@
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
 //! guard/       who may ask: cookies
+//! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
-//! cli/         serve, check, fmt, new
+//! cli/         serve, check, explain, fmt, new
 //! ```
 //!
 //! # Arrows
@@ -34,6 +35,7 @@
 //! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
 //! `guard → wire clock`, `respond → answer guard zone wire rr name clock`,
+//! `explain → respond answer zone wire rr name clock`,
 //! `reload → zonefile zone rr name diag`, `server → respond reload guard zone wire diag name clock`,
 //! `cli →` all.
 //!
@@ -56,6 +58,7 @@ pub mod answer;
 pub mod cli;
 pub mod clock;
 pub mod diag;
+pub mod explain;
 pub mod guard;
 pub mod name;
 pub mod reload;

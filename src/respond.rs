@@ -100,6 +100,20 @@ pub enum Outcome {
     Drop(Silence),
 }
 
+/// What an answer was made of, for who explains it.
+pub struct Seen<'s> {
+    /// The zones.
+    pub zones: &'s ZoneSet,
+    /// What was asked.
+    pub question: Question<'s>,
+    /// What was said.
+    pub reply: &'s Reply<'s>,
+    /// The names that the reply made up.
+    pub scratch: &'s Scratch,
+    /// How many RRsets there was no room for, all of them kindnesses.
+    pub left_out: usize,
+}
+
 /// Answers `message`: appends the answer to `out`, whose content stays in front of it. Over UDP an
 /// answer has at most 1,232 octets, over TCP 65,535.
 pub fn respond(
@@ -108,6 +122,18 @@ pub fn respond(
     now: Now,
     state: &mut State,
     out: &mut Vec<u8>,
+) -> Outcome {
+    respond_seen(message, from, now, state, out, |_| ())
+}
+
+/// The same, and shows what the answer was made of, if a zone made it.
+pub fn respond_seen(
+    message: &[u8],
+    from: Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+    see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
     if from.source.port() == 0 {
         return Outcome::Drop(Silence::PortZero);
@@ -139,10 +165,7 @@ pub fn respond(
             Reason::Identity
         }
         Verdict::Answer(slot, zone) => {
-            let terms = Terms {
-                dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
-                beyond: Some(&*zones).filter(|_| policy.aliases_across_zones),
-            };
+            let terms = terms(&request, zones, *policy);
             let reply = answer::answer(zone, request.question, hashes, terms, scratch);
             // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
             if reply.authoritative && request.question.class == Class::IN {
@@ -151,7 +174,9 @@ pub fn respond(
             if request.edns.is_some_and(|edns| edns.options.zone_version) {
                 response.set_zone_version(zone_version(zone));
             }
-            write(&mut response, &reply, zones, *policy, terms, scratch);
+            let left_out = write(&mut response, &reply, zones, *policy, terms, scratch);
+            let question = request.question;
+            see(&Seen { zones, question, reply: &reply, scratch, left_out });
             match slot {
                 Slot::Stale(_) => Reason::AnsweredStale(reply.end),
                 _ => Reason::Answered(reply.end),
@@ -261,6 +286,14 @@ impl<'s> Desk<'s> {
     }
 }
 
+/// How a question is to be answered: as its asker and the operator want it.
+fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms<'z> {
+    Terms {
+        dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
+        beyond: Some(zones).filter(|_| policy.aliases_across_zones),
+    }
+}
+
 /// RFC 9660 §2: the zone that holds the question's name.
 fn zone_version(zone: &Zone) -> ZoneVersion {
     let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
@@ -301,7 +334,7 @@ fn find<'z>(question: Question<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Ve
 }
 
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
-/// kindness is left out.
+/// kindness is left out. Gives the number of RRsets left out.
 fn write(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
@@ -309,41 +342,46 @@ fn write(
     policy: Policy,
     terms: Terms<'_>,
     scratch: &Scratch,
-) {
+) -> usize {
     response.status(reply.rcode, None);
     match write_needed(response, reply, scratch) {
-        Ok(()) => write_kindnesses(response, reply, zones, policy, terms, scratch),
-        Err(DoesNotFit) => response.set_truncated(),
+        Ok(left_out) => left_out + write_kindnesses(response, reply, zones, policy, terms, scratch),
+        Err(DoesNotFit) => {
+            response.set_truncated();
+            0
+        }
     }
 }
 
-/// Answer, authority, and the glue that a referral cannot do without.
+/// Answer, authority, and the glue that a referral cannot do without. Gives the number of other
+/// address sets that were left out.
 fn write_needed(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
     scratch: &Scratch,
-) -> Result<(), DoesNotFit> {
+) -> Result<usize, DoesNotFit> {
     for item in &reply.answer {
         write_item(response, Section::Answer, reply, item, scratch)?;
     }
     for item in &reply.authority {
         write_item(response, Section::Authority, reply, item, scratch)?;
     }
-    let mut outcome = Ok(());
+    let mut outcome = Ok(0);
     additional::glue(reply, |need, owner, set| {
         let item = Item::rrset(Owner::Name(owner), set); // glue is never signed (RFC 4035 §2.2)
         let written = write_item(response, Section::Additional, reply, &item, scratch);
-        if need == Need::Required && written.is_err() {
-            outcome = written;
-            return false;
+        match written {
+            Ok(()) => {}
+            Err(DoesNotFit) if need == Need::Required => outcome = Err(DoesNotFit),
+            Err(DoesNotFit) => outcome = outcome.as_ref().map_or(Err(DoesNotFit), |n| Ok(n + 1)),
         }
-        true
+        outcome.is_ok()
     });
     outcome
 }
 
 /// What saves the asker a question, as far as there is room: on request the NS set behind a positive
-/// answer, and the addresses of what the records point at.
+/// answer, and the addresses of what the records point at. Gives the number of sets left out.
 fn write_kindnesses(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
@@ -351,25 +389,29 @@ fn write_kindnesses(
     policy: Policy,
     terms: Terms<'_>,
     scratch: &Scratch,
-) {
+) -> usize {
     if reply.end != End::Found {
-        return;
+        return 0;
     }
+    let mut left_out = 0;
     let mut write = |section, owner, node, set| {
         let item = Item::of_node(Owner::Name(owner), node, set, terms.dnssec_ok);
-        write_item(response, section, reply, &item, scratch)
+        let written = write_item(response, section, reply, &item, scratch).is_ok();
+        left_out += usize::from(!written);
+        written
     };
     let found = reply.answer.iter().filter_map(Item::as_rrset);
     let mut name_servers = None;
     if !policy.minimal_responses {
         let apex = reply.zone.apex_node();
         let ns = apex.rrset(table::NS).filter(|&ns| !found.clone().any(|set| set.is(ns)));
-        name_servers = ns.filter(|&ns| write(Section::Authority, apex.name(), apex, ns).is_ok());
+        name_servers = ns.filter(|&ns| write(Section::Authority, apex.name(), apex, ns));
     }
     let sets = found.chain(name_servers);
     additional::of_targets(sets, reply, scratch, zones, |owner, node, addresses| {
-        let _ = write(Section::Additional, owner, node, addresses); // as far as it fits
+        write(Section::Additional, owner, node, addresses);
     });
+    left_out
 }
 
 /// Writes an RRset and its signatures, both or neither.

@@ -1,7 +1,7 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the zones, then the
 //! loop.
 
-use super::{Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use super::{CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
 use crate::answer::identity::Identity;
 use crate::guard::cookie::Cookies;
 use crate::reload::folder::Folder;
@@ -9,7 +9,7 @@ use crate::reload::library::Library;
 use crate::reload::notice::Notice;
 use crate::reload::worker::Running;
 use crate::reload::{Command, Options, Sources, Step, WatchMode};
-use crate::respond::{Policy, State};
+use crate::respond::State;
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
 use crate::server::{Limits, Server, secrets};
@@ -125,10 +125,7 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
         log::error!("{}", no_zone(sources));
         return Err(Stopped(EXIT_ZONES));
     }
-    let mut state = State::new(Policy {
-        minimal_responses: serve.minimal_responses == Choice::Yes,
-        aliases_across_zones: serve.aliases_across_zones == Choice::Yes,
-    });
+    let mut state = State::new(serve.answers.policy());
     for change in changes {
         state.zones.apply(change);
     }
@@ -178,7 +175,7 @@ fn count(good: usize, broken: usize) -> String {
 }
 
 /// Why there is nothing to serve.
-fn no_zone(sources: &Sources) -> String {
+pub(super) fn no_zone(sources: &Sources) -> String {
     let listing = sources.list();
     if !listing.files.is_empty() {
         return "no zone can be served: mend a file above and start again\n  \

@@ -12,6 +12,7 @@
 pub mod codes;
 pub mod compress;
 pub mod edns;
+pub mod message;
 pub mod request;
 pub mod response;
 
