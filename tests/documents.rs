@@ -32,7 +32,7 @@ const PORT: &str = "5300";
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
 /// Programs of others that documents show.
-const PEERS: [&str; 2] = ["dig", "nslookup"];
+const PEERS: [&str; 3] = ["dig", "nslookup", "openssl"];
 
 #[test]
 fn the_readme_runs() {

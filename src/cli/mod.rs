@@ -115,7 +115,7 @@ struct Serve {
     #[command(flatten)]
     answers: Answers,
     /// DNS Cookies: `on` gives them to those who ask; `required` answers over UDP only those who
-    /// come with one, and sends all others to TCP
+    /// come with one of ours, and sends those who know no cookies to TCP
     #[arg(long, value_name = "CHOICE", default_value = "on")]
     cookies: CookieChoice,
     /// A file with the secrets behind cookies, lines of 32 hexadecimal digits: the first makes
