@@ -139,20 +139,21 @@ pub fn respond_seen(
         return Outcome::Drop(Silence::PortZero);
     }
     let State { zones, policy, identity, cookies, tcp_idle_ds, scratch, hashes, names } = state;
-    let desk = Desk { from, now, identity, cookies: cookies.as_ref(), tcp_idle_ds: *tcp_idle_ds };
+    let setting =
+        Setting { from, now, identity, cookies: cookies.as_ref(), tcp_idle_ds: *tcp_idle_ds };
     let request = match Reading::of(message) {
         Reading::Query(request) => request,
-        Reading::NoQuestion(header, edns) => return desk.give_cookie(header, edns, out),
+        Reading::NoQuestion(header, edns) => return setting.give_cookie(header, edns, out),
         Reading::Reject(header, fault, edns) => {
-            return desk.reject(header, edns, Reason::Fault(fault), out);
+            return setting.reject(header, edns, Reason::Fault(fault), out);
         }
         Reading::Ignore(silence) => return Outcome::Drop(silence),
     };
     hashes.fill(request.question.name);
-    let (opt, proof) = desk.opt(request.edns);
+    let (opt, proof) = setting.opt(request.edns);
     let len_max = len_max(&request, from.transport);
     let mut response = Response::to(&request, opt, hashes, names, len_max, out);
-    let reason = match desk.decide(&request, proof, hashes, zones) {
+    let reason = match setting.decide(&request, proof, hashes, zones) {
         Verdict::Refuse(reason) => {
             response.status(reason.rcode(), reason.error());
             if reason == Reason::NoCookie {
@@ -187,8 +188,8 @@ pub fn respond_seen(
     Outcome::Send(reason)
 }
 
-/// What answers depend on besides zones: who asks, when, and what the operator wants.
-struct Desk<'s> {
+/// In which setting a query is answered: who asks, when, and what the operator wants.
+struct Setting<'s> {
     from: Peer,
     now: Now,
     identity: &'s Identity,
@@ -196,7 +197,7 @@ struct Desk<'s> {
     tcp_idle_ds: Option<u16>,
 }
 
-impl<'s> Desk<'s> {
+impl<'s> Setting<'s> {
     /// The OPT record that answers another, and what the cookie in that one proves.
     fn opt(&self, edns: Option<Edns<'_>>) -> (Option<Opt<'s>>, Option<Proof>) {
         let Some(edns) = edns else {
@@ -212,7 +213,7 @@ impl<'s> Desk<'s> {
             dnssec_ok: edns.dnssec_ok,
             nsid: nsid.map(|nsid| &nsid[..]),
             cookie: cookie.map(|(_, option)| option),
-            tcp_idle_ds: self.tcp_idle_ds.filter(|_| in_stream), // RFC 7828 §3.2.1
+            tcp_idle_ds: self.tcp_idle_ds.filter(|_| in_stream), // RFC 7828 §3.3.1
             ..Opt::default()
         };
         (Some(opt), cookie.map(|(proof, _)| proof))

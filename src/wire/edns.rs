@@ -58,8 +58,8 @@ pub struct Options<'m> {
     pub nsid: bool,
     /// The first cookie; others are ignored (RFC 7873 §5.2).
     pub cookie: Option<Cookie<'m>>,
-    /// It asks how long an idle connection is kept. A value means nothing: the server decides
-    /// (RFC 7828 §3.1).
+    /// It asks how long an idle connection is kept. A value, which clients leave out, means nothing:
+    /// the server decides (RFC 7828 §3.3.2).
     pub keepalive: bool,
     /// It asks for the zone's version (RFC 9660 §3.1).
     pub zone_version: bool,
@@ -208,7 +208,7 @@ impl Opt<'_> {
             each(code::KEEPALIVE, &[&idle.to_be_bytes()]);
         }
         if let Some(ZoneVersion { labels, serial }) = self.zone_version {
-            let soa_serial = 0; // the type of version (RFC 9660 §7.2)
+            let soa_serial = 0; // the type of version (RFC 9660 §4)
             each(code::ZONE_VERSION, &[&[labels, soa_serial], &serial.to_be_bytes()]);
         }
         if let Some(ExtendedError { code, text }) = self.error {
