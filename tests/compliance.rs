@@ -6,9 +6,9 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use support::peers;
-use support::program::{folder, write};
+use support::program::{folder, free_port, write};
 use support::server::{Server, wait_until};
 
 /// 600 octets of keys, which stand for those that the RFC asks of a signed zone.
@@ -76,9 +76,12 @@ fn start(folder: &Path, arguments: &[&str]) -> Server {
 
 /// Runs dig or kdig, which is installed, against the server.
 fn ask(program: &str, server: &Server, arguments: &str) -> Option<String> {
+    ask_port(program, server.address.port(), arguments)
+}
+
+fn ask_port(program: &str, port: u16, arguments: &str) -> Option<String> {
     let mut command = Command::new(peers::find(program)?);
-    let (host, port) = (server.address.ip(), server.address.port());
-    command.arg(format!("@{host}")).args(["-p", &port.to_string()]);
+    command.args(["@127.0.0.1", "-p", &port.to_string()]);
     let output = command.args(arguments.split(' ')).env_remove("HOME").output().unwrap();
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -135,6 +138,73 @@ fn dig_and_kdig_take_their_cookies_and_come_back_with_them() {
     assert_eq!(summary(&alone), "NOERROR qr rd, 0; EDNS 0; COOKIE (good)", "{alone}");
     let Some(kdig) = ask("kdig", &server, "+cookie +badcookie soa example.") else { return };
     assert!(kdig.contains(soa) && kdig.contains(";; COOKIE: "), "{kdig}");
+    server.stop().unwrap();
+}
+
+/// BIND with our secret, started and ended with the test.
+struct Named {
+    child: Child,
+    port: u16,
+}
+
+impl Named {
+    /// Starts it in a folder with our zone, and waits until it answers. As it serves the root, too,
+    /// it asks nobody for that.
+    fn start(folder: &Path) -> Option<Named> {
+        let (program, port) = (peers::find("named")?, free_port());
+        let zone = "zone \"example\" { type primary; file \"example.zone\"; };";
+        let root = "zone \".\" { type primary; file \"root\"; };";
+        let configuration = format!(
+            "options {{ directory \"{}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ \
+             none; }}; pid-file none; session-keyfile none; recursion no; notify no; \
+             dnssec-validation no; cookie-algorithm siphash24; cookie-secret \"{}\"; \
+             require-server-cookie yes; }}; controls {{ }}; {zone} {root}",
+            folder.display(),
+            SECRETS[0]
+        );
+        let root = "$TTL 300\n. SOA . . 1 2 3 4 5\n. NS ns.example.\n";
+        write(folder, &[("named.conf", &configuration), ("root", root)]);
+        let mut command = Command::new(program);
+        command.arg("-g").arg("-c").arg(folder.join("named.conf"));
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let named = Named { child, port };
+        let answers = || ask_port("dig", port, "+tries=1 +time=1 soa example.");
+        assert!(wait_until(|| answers().is_some_and(|shown| shown.contains("NOERROR"))));
+        Some(named)
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Servers that share an address share a secret, whoever wrote them: that is what RFC 9018 is for.
+#[test]
+fn a_cookie_of_named_is_one_of_ours_and_ours_is_one_of_its() {
+    let folder = folder();
+    let (secrets, secret) = (folder.path().join("secrets"), SECRETS[0]);
+    fs::write(&secrets, secret).unwrap();
+    let option = format!("--cookie-secret={}", secrets.display());
+    let server = start(folder.path(), &["--cookies=required", &option]);
+    let Some(named) = Named::start(folder.path()) else { return };
+    let ask = |port: u16, cookie: &str| {
+        let asked = format!("+cookie={cookie} +nobadcookie soa example.");
+        let printed = ask_port("dig", port, &asked)?;
+        let cookie = printed.split_once("COOKIE: ")?.1.split(' ').next()?;
+        Some((printed.split_once("status: ")?.1.split(',').next()?.to_string(), cookie.to_string()))
+    };
+    let ports = [server.address.port(), named.port];
+    for (from, to) in [(ports[0], ports[1]), (ports[1], ports[0])] {
+        let Some((status, cookie)) = ask(from, "0102030405060708") else { return };
+        assert_eq!(status, "BADCOOKIE");
+        assert_eq!(ask(to, &cookie).unwrap().0, "NOERROR");
+        let changed = if cookie.ends_with('0') { '1' } else { '0' };
+        let changed = format!("{}{changed}", &cookie[..cookie.len() - 1]);
+        assert_eq!(ask(to, &changed).unwrap().0, "BADCOOKIE");
+    }
     server.stop().unwrap();
 }
 
