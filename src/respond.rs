@@ -141,8 +141,9 @@ pub fn respond_seen(
     let State { zones, policy, identity, cookies, tcp_idle_ds, scratch, hashes, names } = state;
     let setting =
         Setting { from, now, identity, cookies: cookies.as_ref(), tcp_idle_ds: *tcp_idle_ds };
-    let request = match Reading::of(message) {
-        Reading::Query(request) => request,
+    let reading = Reading::of(message);
+    let request = match reading {
+        Reading::Query(ref request) => request,
         Reading::NoQuestion(header, edns) => return setting.give_cookie(header, edns, out),
         Reading::Reject(header, fault, edns) => {
             return setting.reject(header, edns, Reason::Fault(fault), out);
@@ -150,10 +151,10 @@ pub fn respond_seen(
         Reading::Ignore(silence) => return Outcome::Drop(silence),
     };
     hashes.fill(request.question.name);
-    let (opt, proof) = setting.opt(request.edns);
-    let len_max = len_max(&request, from.transport);
-    let mut response = Response::to(&request, opt, hashes, names, len_max, out);
-    let reason = match setting.decide(&request, proof, hashes, zones) {
+    let (mut opt, proof) = setting.opt(request.edns);
+    let len_max = len_max(request, from.transport);
+    let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
+    let reason = match setting.decide(request, proof, hashes, zones) {
         Verdict::Refuse(reason) => {
             response.status(reason.rcode(), reason.error());
             if reason == Reason::NoCookie {
@@ -199,6 +200,7 @@ struct Setting<'s> {
 
 impl<'s> Setting<'s> {
     /// The OPT record that answers another, and what the cookie in that one proves.
+    #[inline]
     fn opt(&self, edns: Option<Edns<'_>>) -> (Option<Opt<'s>>, Option<Proof>) {
         let Some(edns) = edns else {
             return (None, None);

@@ -187,13 +187,27 @@ impl Opt<'_> {
         let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
         let [_, rcode_high] = (rcode.0 >> 4).to_be_bytes();
         let flags = if self.dnssec_ok { 0x80 } else { 0 };
-        out.extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
-        out.extend_from_slice(&len_octets(self.record_len() - OPT_LEN));
+        out.extend_from_slice(&[
+            0,
+            0,
+            41,
+            udp_len_high,
+            udp_len_low,
+            rcode_high,
+            0,
+            flags,
+            0,
+            0,
+            0,
+        ]);
+        let options_at = out.len();
         self.each_option(|code, parts| {
             out.extend_from_slice(&code.to_be_bytes());
             out.extend_from_slice(&len_octets(value_len(parts)));
             parts.iter().for_each(|part| out.extend_from_slice(part));
         });
+        let len = len_octets(out.len() - options_at);
+        out[options_at - 2..options_at].copy_from_slice(&len);
     }
 
     /// Each option with its code, and its value in parts.

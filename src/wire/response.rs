@@ -53,7 +53,7 @@ pub struct Response<'o> {
     counts: [u16; 4],
     bits: u16,
     rcode: Rcode,
-    opt: Option<Opt<'o>>,
+    opt: Option<&'o mut Opt<'o>>,
     hashes: &'o Suffixes,
     names: &'o mut Compressor,
 }
@@ -63,7 +63,7 @@ impl<'o> Response<'o> {
     /// ends with `opt`, and will have at most `len_max` octets.
     pub fn to(
         request: &Request<'_>,
-        opt: Option<Opt<'o>>,
+        opt: Option<&'o mut Opt<'o>>,
         hashes: &'o Suffixes,
         names: &'o mut Compressor,
         len_max: u16,
@@ -77,7 +77,7 @@ impl<'o> Response<'o> {
         out.extend_from_slice(&question.class.0.to_be_bytes());
         out[base..base + 2].copy_from_slice(&request.header.id);
         names.begin(out.len() - base);
-        let opt_len = opt.map_or(0, |opt| opt.record_len());
+        let opt_len = opt.as_ref().map_or(0, |opt| opt.record_len());
         Response {
             base,
             len_max: usize::from(len_max) - opt_len,
@@ -95,7 +95,9 @@ impl<'o> Response<'o> {
     /// is sent to those alone whose query had an OPT record (RFC 8914 §3).
     pub fn status(&mut self, rcode: Rcode, error: Option<ExtendedError>) {
         self.rcode = rcode;
-        self.change_opt(|opt| opt.error = error);
+        if error.is_some() {
+            self.change_opt(|opt| opt.error = error);
+        }
     }
 
     /// Says in OPT which version of the zone answers, before any record is written.
