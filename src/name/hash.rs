@@ -11,7 +11,6 @@
 //! aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
 
 use super::{LABELS_MAX, NAME_LEN_MAX, Name};
-use arrayvec::ArrayVec;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const MULTIPLIER: u64 = 0xff51_afd7_ed55_8ccd;
@@ -21,11 +20,17 @@ const WORD_LEN: usize = 8;
 
 /// The hashes of a name and of all names above it.
 pub struct Suffixes {
+    /// The name in lower case. What stands behind it is of names before and means nothing.
+    lower: [u8; BUFFER_LEN],
+    labels: usize,
     /// By the number of labels.
-    hashes: ArrayVec<u64, { LABELS_MAX + 1 }>,
+    hashes: [u64; LABELS_MAX + 1],
     /// Where each label starts in the name, by its number from the left; the root's is the last.
-    offsets: ArrayVec<u8, { LABELS_MAX + 1 }>,
+    offsets: [u8; LABELS_MAX + 1],
 }
+
+/// Room for a name, and for reading its last label in whole words.
+const BUFFER_LEN: usize = NAME_LEN_MAX + 1 + WORD_LEN;
 
 impl Default for Suffixes {
     /// Those of the root.
@@ -37,33 +42,51 @@ impl Default for Suffixes {
 impl Suffixes {
     /// Hashes `name` from the right.
     pub fn of(name: Name<'_>) -> Suffixes {
-        let mut suffixes = Suffixes { hashes: ArrayVec::new(), offsets: ArrayVec::new() };
+        let (hashes, offsets) = ([0; LABELS_MAX + 1], [0; LABELS_MAX + 1]);
+        let mut suffixes = Suffixes { lower: [0; BUFFER_LEN], labels: 0, hashes, offsets };
         suffixes.fill(name);
         suffixes
     }
 
     /// Becomes those of `name`: no kilobyte is moved for a name of thirty octets.
     pub fn fill(&mut self, name: Name<'_>) {
-        let lower = Lower::of(name);
-        self.offsets.clear();
-        self.hashes.clear();
-        let mut at = 0;
-        self.offsets.push(at);
-        while lower.octets[usize::from(at)] != 0 {
-            at += 1 + lower.octets[usize::from(at)];
-            self.offsets.push(at);
+        let wire = name.as_wire();
+        self.lower[..wire.len()].copy_from_slice(wire);
+        let whole_words = wire.len().next_multiple_of(WORD_LEN);
+        self.lower[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
+        let (mut at, mut labels) = (0u8, 0);
+        while let len @ 1.. = self.lower[usize::from(at)] {
+            self.offsets[labels] = at;
+            labels += 1;
+            at += 1 + len;
         }
+        (self.offsets[labels], self.labels) = (at, labels);
         let mut hash = SEED;
-        self.hashes.push(hash);
-        for &start in self.offsets.iter().rev().skip(1) {
-            hash = lower.step(hash, usize::from(start));
-            self.hashes.push(hash);
+        self.hashes[0] = hash;
+        for number in 1..=labels {
+            hash = self.step(hash, usize::from(self.offsets[labels - number]));
+            self.hashes[number] = hash;
         }
+    }
+
+    /// As [`step`], for the label whose length octet is at `start`.
+    fn step(&self, parent: u64, start: usize) -> u64 {
+        let len = usize::from(self.lower[start]);
+        let mut hash = begin(parent, len);
+        let mut read = 0;
+        while read < len {
+            let rest = &self.lower[start + 1 + read..];
+            let word = rest.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
+            let beyond = WORD_LEN.saturating_sub(len - read) * 8;
+            hash = mix(hash, word << beyond >> beyond);
+            read += WORD_LEN;
+        }
+        hash
     }
 
     /// The number of labels of the name.
     pub fn labels(&self) -> usize {
-        self.hashes.len() - 1
+        self.labels
     }
 
     /// The hash of the rightmost `labels` labels.
@@ -73,7 +96,7 @@ impl Suffixes {
 
     /// Where the rightmost `labels` labels start in the name, in octets.
     pub fn offset(&self, labels: usize) -> usize {
-        usize::from(self.offsets[self.labels() - labels])
+        usize::from(self.offsets[self.labels - labels])
     }
 }
 
@@ -92,37 +115,6 @@ pub fn step(parent: u64, label: &[u8]) -> u64 {
         u64::from_le_bytes(word)
     });
     words.fold(begin(parent, label.len()), mix)
-}
-
-/// A name in lower case, with octets to spare behind it, so that labels can be read in whole words.
-struct Lower {
-    octets: [u8; NAME_LEN_MAX + WORD_LEN],
-}
-
-impl Lower {
-    fn of(name: Name<'_>) -> Lower {
-        let wire = name.as_wire();
-        let mut octets = [0; NAME_LEN_MAX + WORD_LEN];
-        octets[..wire.len()].copy_from_slice(wire);
-        let whole_words = wire.len().next_multiple_of(WORD_LEN);
-        octets[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
-        Lower { octets }
-    }
-
-    /// As [`step`], for the label whose length octet is at `start`.
-    fn step(&self, parent: u64, start: usize) -> u64 {
-        let len = usize::from(self.octets[start]);
-        let mut hash = begin(parent, len);
-        let mut read = 0;
-        while read < len {
-            let rest = &self.octets[start + 1 + read..];
-            let word = rest.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
-            let beyond = WORD_LEN.saturating_sub(len - read) * 8;
-            hash = mix(hash, word << beyond >> beyond);
-            read += WORD_LEN;
-        }
-        hash
-    }
 }
 
 fn begin(parent: u64, label_len: usize) -> u64 {

@@ -15,6 +15,31 @@ pub enum Part<'a> {
     Octets(&'a [u8]),
 }
 
+/// Whether data of the type hold a name that messages may compress.
+pub fn has_names(rtype: Rtype) -> bool {
+    usize::from(rtype.0) < HAS_NAMES.len() && HAS_NAMES[usize::from(rtype.0)]
+}
+
+/// The types of RFC 1035 stand below this code, and no later one may be compressed (RFC 3597 §4).
+const COMPRESSED_MAX: usize = 16;
+
+/// By the code of the type, read off the table when the program is built.
+static HAS_NAMES: [bool; COMPRESSED_MAX] = {
+    let mut has = [false; COMPRESSED_MAX];
+    let mut row = 0;
+    while row < table::ROWS.len() {
+        let mut field = 0;
+        while field < table::ROWS[row].fields.len() {
+            if matches!(table::ROWS[row].fields[field], Field::Name) {
+                has[table::ROWS[row].rtype.0 as usize] = true;
+            }
+            field += 1;
+        }
+        row += 1;
+    }
+    has
+};
+
 /// The data of a record of type `rtype`, part by part, what stands behind the last name in one. What
 /// does not follow the row comes as octets, so that every input is walked to its end.
 pub fn parts(rtype: Rtype, rdata: &[u8]) -> Parts<'_> {
