@@ -155,19 +155,13 @@ pub fn respond_seen(
     let len_max = len_max(request, from.transport);
     let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
     let reason = match setting.decide(request, proof, hashes, zones) {
-        Verdict::Refuse(reason) => {
-            response.status(reason.rcode(), reason.error());
-            if reason == Reason::NoCookie {
-                response.set_truncated();
-            }
-            reason
-        }
+        Verdict::Refuse(reason) => refuse(&mut response, reason),
         Verdict::Tell(text) => {
             response.chaos_text(text);
             Reason::Identity
         }
         Verdict::Answer(slot, zone) => {
-            let terms = terms(&request, zones, *policy);
+            let terms = terms(request, zones, *policy);
             let mut reply = Reply::new(zone, request.question.name);
             answer::answer(&mut reply, request.question, hashes, terms, scratch);
             // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
@@ -189,6 +183,15 @@ pub fn respond_seen(
     };
     response.finish();
     Outcome::Send(reason)
+}
+
+/// Answers that no zone answers.
+fn refuse(response: &mut Response<'_>, reason: Reason) -> Reason {
+    response.status(reason.rcode(), reason.error());
+    if reason == Reason::NoCookie {
+        response.set_truncated();
+    }
+    reason
 }
 
 /// In which setting a query is answered: who asks, when, and what the operator wants.

@@ -137,7 +137,7 @@ fn explained_as(
     for source in steps.iter().flat_map(|step| &step.records) {
         let zone = zones.get(source.zone.as_name()).and_then(Slot::zone);
         let node = zone.and_then(|zone| zone.node_of(source.owner.as_name()));
-        if !node.is_some_and(|node| node.rrset(source.rtype).is_some()) {
+        if node.is_none_or(|node| node.rrset(source.rtype).is_none()) {
             return Err(format!("a step tells of what is not there: {source:?}"));
         }
     }

@@ -11,6 +11,7 @@
 //! aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
 
 use super::{LABELS_MAX, NAME_LEN_MAX, Name};
+use arrayvec::ArrayVec;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const MULTIPLIER: u64 = 0xff51_afd7_ed55_8ccd;
@@ -20,17 +21,13 @@ const WORD_LEN: usize = 8;
 
 /// The hashes of a name and of all names above it.
 pub struct Suffixes {
-    /// The name in lower case. What stands behind it is of names before and means nothing.
-    lower: [u8; BUFFER_LEN],
+    name: Lower,
     labels: usize,
     /// By the number of labels.
     hashes: [u64; LABELS_MAX + 1],
     /// Where each label starts in the name, by its number from the left; the root's is the last.
     offsets: [u8; LABELS_MAX + 1],
 }
-
-/// Room for a name, and for reading its last label in whole words.
-const BUFFER_LEN: usize = NAME_LEN_MAX + 1 + WORD_LEN;
 
 impl Default for Suffixes {
     /// Those of the root.
@@ -43,19 +40,16 @@ impl Suffixes {
     /// Hashes `name` from the right.
     pub fn of(name: Name<'_>) -> Suffixes {
         let (hashes, offsets) = ([0; LABELS_MAX + 1], [0; LABELS_MAX + 1]);
-        let mut suffixes = Suffixes { lower: [0; BUFFER_LEN], labels: 0, hashes, offsets };
+        let mut suffixes = Suffixes { name: Lower::default(), labels: 0, hashes, offsets };
         suffixes.fill(name);
         suffixes
     }
 
     /// Becomes those of `name`: no kilobyte is moved for a name of thirty octets.
     pub fn fill(&mut self, name: Name<'_>) {
-        let wire = name.as_wire();
-        self.lower[..wire.len()].copy_from_slice(wire);
-        let whole_words = wire.len().next_multiple_of(WORD_LEN);
-        self.lower[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
+        self.name.fill(name);
         let (mut at, mut labels) = (0u8, 0);
-        while let len @ 1.. = self.lower[usize::from(at)] {
+        while let len @ 1.. = self.name.octets[usize::from(at)] {
             self.offsets[labels] = at;
             labels += 1;
             at += 1 + len;
@@ -64,24 +58,9 @@ impl Suffixes {
         let mut hash = SEED;
         self.hashes[0] = hash;
         for number in 1..=labels {
-            hash = self.step(hash, usize::from(self.offsets[labels - number]));
+            hash = self.name.step(hash, usize::from(self.offsets[labels - number]));
             self.hashes[number] = hash;
         }
-    }
-
-    /// As [`step`], for the label whose length octet is at `start`.
-    fn step(&self, parent: u64, start: usize) -> u64 {
-        let len = usize::from(self.lower[start]);
-        let mut hash = begin(parent, len);
-        let mut read = 0;
-        while read < len {
-            let rest = &self.lower[start + 1 + read..];
-            let word = rest.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
-            let beyond = WORD_LEN.saturating_sub(len - read) * 8;
-            hash = mix(hash, word << beyond >> beyond);
-            read += WORD_LEN;
-        }
-        hash
     }
 
     /// The number of labels of the name.
@@ -102,8 +81,14 @@ impl Suffixes {
 
 /// The hash of one name.
 pub fn of(name: Name<'_>) -> u64 {
-    let suffixes = Suffixes::of(name);
-    suffixes.hash(suffixes.labels())
+    let mut starts: ArrayVec<u8, LABELS_MAX> = ArrayVec::new();
+    let lower = Lower::of(name);
+    let mut at = 0;
+    while let len @ 1.. = lower.octets[usize::from(at)] {
+        starts.push(at);
+        at += 1 + len;
+    }
+    starts.iter().rev().fold(SEED, |hash, &start| lower.step(hash, usize::from(start)))
 }
 
 /// The hash of `label` in front of a name whose hash is `parent`.
@@ -115,6 +100,48 @@ pub fn step(parent: u64, label: &[u8]) -> u64 {
         u64::from_le_bytes(word)
     });
     words.fold(begin(parent, label.len()), mix)
+}
+
+/// A name in lower case, with room to read its last label in whole words.
+struct Lower {
+    /// What stands behind the name is of names before, and means nothing.
+    octets: [u8; NAME_LEN_MAX + 1 + WORD_LEN],
+}
+
+impl Default for Lower {
+    fn default() -> Lower {
+        Lower { octets: [0; NAME_LEN_MAX + 1 + WORD_LEN] }
+    }
+}
+
+impl Lower {
+    fn of(name: Name<'_>) -> Lower {
+        let mut lower = Lower::default();
+        lower.fill(name);
+        lower
+    }
+
+    fn fill(&mut self, name: Name<'_>) {
+        let wire = name.as_wire();
+        self.octets[..wire.len()].copy_from_slice(wire);
+        let whole_words = wire.len().next_multiple_of(WORD_LEN);
+        self.octets[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
+    }
+
+    /// As [`step`], for the label whose length octet is at `start`.
+    fn step(&self, parent: u64, start: usize) -> u64 {
+        let len = usize::from(self.octets[start]);
+        let mut hash = begin(parent, len);
+        let mut read = 0;
+        while read < len {
+            let rest = &self.octets[start + 1 + read..];
+            let word = rest.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
+            let beyond = WORD_LEN.saturating_sub(len - read) * 8;
+            hash = mix(hash, word << beyond >> beyond);
+            read += WORD_LEN;
+        }
+        hash
+    }
 }
 
 fn begin(parent: u64, label_len: usize) -> u64 {

@@ -78,14 +78,8 @@ impl<'o> Response<'o> {
         len_max: u16,
         out: &'o mut Vec<u8>,
     ) -> Response<'o> {
-        let base = out.len();
-        out.extend_from_slice(&[0; HEADER_LEN]);
-        let question = request.question;
-        out.extend_from_slice(question.name.as_wire());
-        out.extend_from_slice(&question.rtype.0.to_be_bytes());
-        out.extend_from_slice(&question.class.0.to_be_bytes());
-        out[base..base + 2].copy_from_slice(&request.header.id);
-        let question_end = out.len() - base;
+        let (base, question_end) = (out.len(), request.head.len());
+        out.extend_from_slice(request.head); // the id stays, the rest of the header comes at the end
         let opt_len = opt.as_ref().map_or(0, |opt| opt.record_len());
         Response {
             base,
@@ -231,13 +225,32 @@ impl<'o> Response<'o> {
         }
         let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), Class::IN.0.to_be_bytes());
         let [s1, s2, s3, s4] = ttl.to_be_bytes();
-        let [l1, l2] = length(rdata.len());
-        self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, l1, l2]);
-        if self.quick && !rdata::has_names(rtype) {
-            self.out.extend_from_slice(rdata);
-            return;
-        }
+        self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]);
         let start = self.out.len();
+        if self.quick {
+            self.quick_rdata(rtype, rdata);
+        } else {
+            self.rdata(rtype, rdata);
+        }
+        let len = length(self.out.len() - start);
+        self.out[start - 2..start].copy_from_slice(&len);
+    }
+
+    /// Writes data whose names point into the question alone.
+    fn quick_rdata(&mut self, rtype: Rtype, rdata: &[u8]) {
+        let names = rdata::leading_names(rtype);
+        let mut at = usize::from(names.before);
+        self.out.extend_from_slice(&rdata[..at]);
+        for _ in 0..names.count {
+            let name = Name::stored(&rdata[at..]);
+            self.name(name);
+            at += name.as_wire().len();
+        }
+        self.out.extend_from_slice(&rdata[at..]);
+    }
+
+    /// Writes data whose names point wherever they can.
+    fn rdata(&mut self, rtype: Rtype, rdata: &[u8]) {
         for part in rdata::parts(rtype, rdata) {
             match part {
                 Part::Name(name) => self.name(name),
@@ -248,8 +261,6 @@ impl<'o> Response<'o> {
                 Part::Octets(octets) => self.out.extend_from_slice(octets),
             }
         }
-        let len = length(self.out.len() - start);
-        self.out[start - 2..start].copy_from_slice(&len);
     }
 
     fn name(&mut self, name: Name<'_>) {
