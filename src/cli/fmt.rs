@@ -7,6 +7,7 @@
 //! the file is left alone, too.
 #![expect(clippy::print_stdout, reason = "what was changed is what this command gives")]
 
+use super::replace::replace;
 use super::{EXIT_ZONES, Fmt};
 use crate::diag::{Report, codes, render};
 use crate::name::NameBuf;
@@ -14,10 +15,8 @@ use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::load_allowing;
 use crate::rr::{Record, Rtype};
 use crate::zonefile::{self, format};
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -182,34 +181,4 @@ fn read(name: &str, text: &[u8]) -> (Vec<Owned>, Report) {
     let origin = Some(NameBuf::root());
     let report = zonefile::read(name, text.to_vec(), origin, &mut include, &mut sink);
     (records, report)
-}
-
-//----------- Writing --------------------------------------------------------------------------------
-
-/// Puts `new` where `old` was read, in one step: into a file beside it, which is then renamed. A
-/// symlink stays one. Its name starts with a dot, so that no server takes it for a zone file.
-fn replace(path: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
-    let real = fs::canonicalize(path)?;
-    let mut name = OsString::from(".");
-    name.push(real.file_name().unwrap_or_default());
-    name.push(format!(".fmt-{}", std::process::id()));
-    let beside = real.with_file_name(name);
-    let written = write(&beside, &real, new).and_then(|()| match fs::read(&real)? == old {
-        true => fs::rename(&beside, &real),
-        false => Err(io::Error::other("somebody changed it meanwhile")),
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&beside); // it may not be there
-    }
-    written
-}
-
-/// Writes a new file with the mode and, as far as we may, the owner of `like`.
-fn write(path: &Path, like: &Path, text: &[u8]) -> io::Result<()> {
-    let like = fs::metadata(like)?;
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
-    file.set_permissions(like.permissions())?;
-    file.sync_all()
 }

@@ -8,6 +8,7 @@ mod explain;
 mod fmt;
 mod logging;
 mod new;
+mod replace;
 mod serve;
 
 use crate::answer::identity::TEXT_LEN_MAX;
