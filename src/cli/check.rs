@@ -53,11 +53,10 @@ pub(super) fn run(check: &Check) -> ExitCode {
     for path in &sources.paths {
         tally.missing(path, &listing);
     }
-    let included =
-        if check.fix { included(&listing, &sources.include_paths) } else { HashSet::new() };
+    let shared = if check.fix { shared(&listing, &sources.include_paths) } else { HashSet::new() };
     for file in &listing.files {
         let loaded = match check.fix {
-            true => tally.fix(&file.path, &sources.include_paths, &included),
+            true => tally.fix(&file.path, &sources.include_paths, &shared),
             false => load_with(&file.path, &sources.include_paths, Lints::All),
         };
         tally.file(&file.path, loaded);
@@ -67,11 +66,17 @@ pub(super) fn run(check: &Check) -> ExitCode {
     ExitCode::from(if fails { EXIT_ZONES } else { 0 })
 }
 
-/// The files that zone files include, as they are really called.
-fn included(listing: &Listing, include_paths: &[PathBuf]) -> HashSet<PathBuf> {
-    let files = listing.files.iter();
-    let includes = files.flat_map(|file| load_allowing(&file.path, include_paths).includes);
-    includes.filter_map(|path| fs::canonicalize(path).ok()).collect()
+/// The files that are not one zone's alone, as they are really called: those that zone files include,
+/// and those that several links lead to.
+fn shared(listing: &Listing, include_paths: &[PathBuf]) -> HashSet<PathBuf> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let files: Vec<&Path> = listing.files.iter().map(|file| &*file.path).collect();
+    let includes = files.iter().flat_map(|file| load_allowing(file, include_paths).includes);
+    let mut shared: HashSet<PathBuf> = includes.filter_map(|path| real(&path)).collect();
+    let mut met = HashSet::new();
+    let again = files.iter().filter_map(|file| real(file)).filter(|file| !met.insert(file.clone()));
+    shared.extend(again.collect::<Vec<_>>());
+    shared
 }
 
 fn explanation(explained: Explained) -> String {
@@ -113,14 +118,9 @@ impl Tally {
     }
 
     /// Fixes a file and says how, beside what machines read.
-    fn fix(
-        &mut self,
-        path: &Path,
-        include_paths: &[PathBuf],
-        included: &HashSet<PathBuf>,
-    ) -> Loaded {
-        let is_included = fs::canonicalize(path).is_ok_and(|real| included.contains(&real));
-        let Fixed { loaded, done, left, failed } = fix::file(path, include_paths, is_included);
+    fn fix(&mut self, path: &Path, include_paths: &[PathBuf], shared: &HashSet<PathBuf>) -> Loaded {
+        let is_shared = fs::canonicalize(path).is_ok_and(|real| shared.contains(&real));
+        let Fixed { loaded, done, left, failed } = fix::file(path, include_paths, is_shared);
         for line in done.iter().chain(&left) {
             match self.format {
                 Format::Human | Format::Short => println!("{line}"),

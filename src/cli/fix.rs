@@ -12,7 +12,7 @@ use crate::reload::load::{Lints, Loaded, load_text, load_with};
 use crate::rr::{Record, Rtype};
 use crate::zone::build::FINDINGS_MAX;
 use crate::zonefile::Place;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The most rounds for one file. Each fixes something; in practice two are enough.
@@ -32,13 +32,13 @@ pub(super) struct Fixed {
     pub(super) failed: Option<String>,
 }
 
-/// Fixes one file.
-pub(super) fn file(path: &Path, include_paths: &[PathBuf], is_included: bool) -> Fixed {
+/// Fixes one file, but not one that several zones are read from.
+pub(super) fn file(path: &Path, include_paths: &[PathBuf], is_shared: bool) -> Fixed {
     let loaded = load_with(path, include_paths, Lints::All);
     let mut fixed = Fixed { loaded, done: Vec::new(), left: Vec::new(), failed: None };
     let report = &fixed.loaded.report;
-    if is_included || candidates(report).is_empty() {
-        fixed.left = left(report, is_included);
+    if is_shared || candidates(report).is_empty() {
+        fixed.left = left(report, is_shared);
         return fixed;
     }
     let old = report.sources.get(SourceId(0)).text.to_vec();
@@ -63,29 +63,34 @@ pub(super) fn file(path: &Path, include_paths: &[PathBuf], is_included: bool) ->
 
 /// The findings with edits, as many as do not touch the same place.
 fn candidates(report: &Report) -> Vec<&Diagnostic> {
-    let mut chosen: Vec<&Diagnostic> = Vec::new();
-    for finding in &report.findings {
-        let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty()) else { continue };
-        let mut others = chosen.iter().filter_map(|other| other.fix.as_ref());
-        if !others.any(|other| other.overlaps(fix)) {
-            chosen.push(finding);
+    let mut taken: BTreeMap<u32, u32> = BTreeMap::new(); // where each edit starts and ends
+    let mut is_free = |finding: &&Diagnostic| {
+        let edits = finding.fix.as_ref().map_or(&[][..], |fix| &fix.edits);
+        let touches = |Span { start, end, .. }: Span| {
+            let before = taken.range(..=start).next_back();
+            before.is_some_and(|(&first, &last)| first == start || last > start)
+                || taken.range(start..).next().is_some_and(|(&first, _)| first < end)
+        };
+        let is_free = !edits.is_empty() && !edits.iter().any(|edit| touches(edit.span));
+        if is_free {
+            taken.extend(edits.iter().map(|edit| (edit.span.start, edit.span.end)));
         }
-    }
-    chosen
+        is_free
+    };
+    report.findings.iter().filter(&mut is_free).collect()
 }
 
-/// Zone files can mean different things by the lines of a file that they include.
-const INCLUDED: &str =
-    "zone files include this one, and what is wrong in one can be right in another";
-/// It did not hold.
+/// Why fixes in a file are left that is not one zone's alone.
+const SHARED: &str = "zones may share this file, and what is wrong in one can be right in another";
+/// Why a fix is left that did not hold.
 const ELSE_WRONG: &str = "with the fix something else would be wrong";
 
 /// A line for each finding that has a fix, with the reason why it is left.
-fn left(report: &Report, is_included: bool) -> Vec<String> {
+fn left(report: &Report, is_shared: bool) -> Vec<String> {
     let fixable = report.findings.iter().filter(|finding| finding.fix.is_some());
     let line = |finding: &Diagnostic| {
-        let is_elsewhere = finding.fix.as_ref().is_some_and(|fix| fix.edits.is_empty());
-        let why = if is_included || is_elsewhere { INCLUDED } else { ELSE_WRONG };
+        let is_included = finding.fix.as_ref().is_some_and(|fix| fix.edits.is_empty());
+        let why = if is_shared || is_included { SHARED } else { ELSE_WRONG };
         format!("{}; {why}", render::line_as(finding, &report.sources, "not fixed"))
     };
     fixable.map(line).collect()

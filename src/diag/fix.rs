@@ -75,14 +75,6 @@ impl Fix {
         let change = |record| Change { record, meant: meant.clone() };
         Fix { changes: records.into_iter().map(change).collect(), edits: Vec::new() }
     }
-
-    /// Whether an edit of both touches the same place.
-    pub fn overlaps(&self, other: &Fix) -> bool {
-        let overlap = |one: Span, other: Span| {
-            one.start == other.start || (one.start < other.end && other.start < one.end)
-        };
-        self.edits.iter().any(|one| other.edits.iter().any(|two| overlap(one.span, two.span)))
-    }
 }
 
 /// The text with all edits made; they do not overlap.
