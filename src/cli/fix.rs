@@ -15,7 +15,7 @@ use crate::zonefile::Place;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// The most rounds for one file. Each fixes something; in practice two are enough.
+/// The most rounds for one file. Each fixes as much as a list of findings holds; two are usual.
 const ROUNDS_MAX: usize = 20;
 /// The most readings of one file: a fix that does not hold is looked for by halves.
 const READINGS_MAX: usize = 200;
@@ -38,14 +38,18 @@ pub(super) fn file(path: &Path, include_paths: &[PathBuf], is_shared: bool) -> F
     let mut fixed = Fixed { loaded, done: Vec::new(), left: Vec::new(), failed: None };
     let report = &fixed.loaded.report;
     if is_shared || candidates(report).is_empty() {
-        fixed.left = left(report, is_shared);
+        fixed.left = left(report, SHARED);
         return fixed;
     }
     let old = report.sources.get(SourceId(0)).text.to_vec();
     let mut reader = Reader { path, include_paths, readings: 0 };
     let mut state = reader.read(old.clone());
+    let mut why = AGAIN;
     for _ in 0..ROUNDS_MAX {
-        let Some((next, done)) = reader.round(&state) else { break };
+        let Some((next, done)) = reader.round(&state) else {
+            why = ELSE_WRONG;
+            break;
+        };
         fixed.done.extend(done);
         state = next;
     }
@@ -56,7 +60,7 @@ pub(super) fn file(path: &Path, include_paths: &[PathBuf], is_shared: bool) -> F
         fixed.failed = Some(format!("it cannot be written: {error}"));
         return fixed;
     }
-    fixed.left = left(&state.loaded.report, false);
+    fixed.left = left(&state.loaded.report, why);
     fixed.loaded = state.loaded;
     fixed
 }
@@ -85,12 +89,15 @@ const SHARED: &str = "zones may share this file, and what is wrong in one can be
 /// Why a fix is left that did not hold.
 const ELSE_WRONG: &str = "with the fix something else would be wrong";
 
+/// Why fixes are left when the rounds are over.
+const AGAIN: &str = "there is more than one run fixes: run it again";
+
 /// A line for each finding that has a fix, with the reason why it is left.
-fn left(report: &Report, is_shared: bool) -> Vec<String> {
+fn left(report: &Report, why: &str) -> Vec<String> {
     let fixable = report.findings.iter().filter(|finding| finding.fix.is_some());
     let line = |finding: &Diagnostic| {
         let is_included = finding.fix.as_ref().is_some_and(|fix| fix.edits.is_empty());
-        let why = if is_shared || is_included { SHARED } else { ELSE_WRONG };
+        let why = if is_included { SHARED } else { why };
         format!("{}; {why}", render::line_as(finding, &report.sources, "not fixed"))
     };
     fixable.map(line).collect()
