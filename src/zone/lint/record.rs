@@ -37,7 +37,9 @@ impl<'z> Lint<'z, '_> {
             })
         });
         self.soa_name(mailbox, |meant| meant.parent() == Some(apex)); // somebody at the zone's name
-        if mailbox.labels().any(|label| label.contains(&b'@')) {
+        let own = if mailbox.is_within(apex) { apex.label_count() } else { 0 };
+        let mut labels = mailbox.labels().take(mailbox.label_count() - own); // the zone's are its own
+        if labels.any(|label| label.contains(&b'@')) {
             let what = format!("the mail address of the SOA reads {mailbox}");
             let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
             let found = self.warn(&codes::MAILBOX_AT, apex, table::SOA, what);
