@@ -42,9 +42,10 @@ impl<'z> Lint<'z, '_> {
         if labels.any(|label| label.contains(&b'@')) {
             let what = format!("the mail address of the SOA reads {mailbox}");
             let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
+            let to = mailbox_meant(mailbox, apex).filter(|_| !self.is_signed);
             let found = self.warn(&codes::MAILBOX_AT, apex, table::SOA, what);
             found.help = Some(help.into());
-            found.fix = mailbox_meant(mailbox, apex).map(|to| renamed(found.span, mailbox, &to));
+            found.fix = to.map(|to| renamed(found.span, mailbox, &to));
         }
     }
 
@@ -57,9 +58,10 @@ impl<'z> Lint<'z, '_> {
         if let Some(meant) = doubled(name, zone.apex()).or_else(|| foreign(name, zone)) {
             let what = format!("`{}` in the SOA became `{name}`", without_dot(&meant));
             let help = format!("did you mean `{meant}`, with its final dot?");
+            let is_certain = is_certain(meant.as_name()) && !self.is_signed;
             let found = self.warn(&codes::MISSING_DOT, zone.apex(), table::SOA, what);
             found.help = Some(help);
-            found.fix = is_certain(meant.as_name()).then(|| renamed(found.span, name, &meant));
+            found.fix = is_certain.then(|| renamed(found.span, name, &meant));
         }
     }
 
@@ -79,7 +81,8 @@ impl<'z> Lint<'z, '_> {
     /// mix with: whoever wrote those may have meant them to stand instead.
     fn is_free_for(&self, node: Node<'z>, meant: &NameBuf) -> bool {
         let held = self.zone.node_of(meant.as_name()).filter(|held| held.rrsets().next().is_some());
-        held.is_some_and(|held| node.rrsets().all(|set| rrset(held, set.rtype()).is_none()))
+        !self.is_signed
+            && held.is_some_and(|held| node.rrsets().all(|set| rrset(held, set.rtype()).is_none()))
     }
 
     /// A fix that gives all records of a node another owner.
@@ -140,11 +143,14 @@ impl<'z> Lint<'z, '_> {
                 _ => continue,
             };
             let at = super::At { owner: node.name(), rtype: set.rtype(), number };
+            let is_signed = self.is_signed;
             let found = self.warn_at(&codes::TEXT_CUT, at, what);
             found.span = found.entry;
             found.help = Some("put the whole text into one pair of quotes".into());
             found.fix = policy_meant(rdata)
-                .filter(|_| set.rdatas().filter(|rdata| is_policy(rdata)).count() == 1)
+                .filter(|_| {
+                    !is_signed && set.rdatas().filter(|rdata| is_policy(rdata)).count() == 1
+                })
                 .map(|to| Fix::of([found.entry], &Meant::Text { from: rdata.to_vec(), to }));
         }
     }

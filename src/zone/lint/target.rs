@@ -81,7 +81,7 @@ impl<'z> Lint<'z, '_> {
         let rdata = set().nth(at.number).unwrap_or_default();
         let before = rdata.strip_suffix(target.as_wire()).unwrap_or_default();
         let fixed = [before, meant.as_name().as_wire()].concat();
-        fits && !set().any(|other| rdata::same(at.rtype, other, &fixed))
+        fits && !self.is_signed && !set().any(|other| rdata::same(at.rtype, other, &fixed))
     }
 
     /// What was meant by a name that has no data, if with a final dot it makes sense. Nobody means a
