@@ -204,7 +204,7 @@ impl Tally {
         let (errors, warnings) = (count(self.errors, "error"), count(self.warnings, "warning"));
         let hint = match (self.fixed, self.fixable) {
             (Some(_), _) | (None, 0) => String::new(),
-            (None, fixable) => format!("; {fixable} of them can be mended by --fix"),
+            (None, fixable) => format!("; --fix mends {fixable}"),
         };
         format!("{}: {fixed}{errors}, {warnings}{hint}", count(files, "file"))
     }
