@@ -164,6 +164,7 @@ fn load_zones(scenario: &Scenario) -> Result<State, String> {
 fn set(state: &mut State, flag: &str, value: &str) -> Result<(), String> {
     match (flag, value) {
         ("minimal-responses", _) => state.policy.minimal_responses = value == "yes",
+        ("aliases-across-zones", _) => state.policy.aliases_across_zones = value == "yes",
         ("cookies", "off") => state.cookies = None,
         ("cookies", _) => {
             let cookies = state.cookies.as_mut().ok_or("cookies are off already")?;
