@@ -300,9 +300,12 @@ fn records<'z>(node: Node<'z>, question: Question<'_>) -> Step<'z> {
         table::RRSIG if node.rrset(table::RRSIG).is_some() => return Step::Signatures(node),
         rtype => node.rrset(rtype),
     };
-    match found.or_else(|| node.rrset(table::CNAME)) {
-        Some(set) if set.rtype() == table::CNAME && found.is_none() => Step::Cname(node, set),
-        Some(set) => Step::Found(node, set),
-        None => Step::NoData(node),
+    // An alias's signatures and denial are its own, whether it has them or not (RFC 2181 §10.1.1, RFC
+    // 4035 §2.5).
+    let follows = !matches!(question.rtype, table::RRSIG | table::NSEC);
+    match (found, node.rrset(table::CNAME)) {
+        (Some(set), _) => Step::Found(node, set),
+        (None, Some(cname)) if follows => Step::Cname(node, cname),
+        (None, _) => Step::NoData(node),
     }
 }
