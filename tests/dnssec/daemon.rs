@@ -3,12 +3,12 @@
 use super::support::message::Message;
 use super::support::program::{free_port, plain};
 use super::support::query::{Query, Transport};
-use super::support::server::{DEADLINE, framed};
+use super::support::server::{DEADLINE, framed, wait_until};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long to wait for an answer before asking again: a datagram may come before the server is
@@ -42,7 +42,11 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
+    /// Asks it to end, so that it ends its own children first.
     fn drop(&mut self) {
+        let terminate = format!("kill -TERM {}", self.child.id());
+        let _ = Command::new("sh").args(["-c", &terminate]).status();
+        wait_until(|| !matches!(self.child.try_wait(), Ok(None)));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
