@@ -31,8 +31,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const PORTS: [&str; 2] = ["5300", "5301"];
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
-/// Programs of others that documents show.
-const PEERS: [&str; 3] = ["dig", "nslookup", "openssl"];
+/// Programs of others that documents show: those that ask, and those that make something.
+const ASKERS: [&str; 3] = ["dig", "nslookup", "delv"];
+const MAKERS: [&str; 4] = ["dnssec-keygen", "dnssec-signzone", "dnssec-dsfromkey", "openssl"];
 
 #[test]
 fn the_readme_runs() {
@@ -86,7 +87,7 @@ fn run(document: &Path) {
     let steps = steps(&fs::read_to_string(document).unwrap());
     assert!(!steps.is_empty(), "{} shows no command", document.display());
     let needs = |peer: &&&str| steps.iter().any(|step| words(&step.command).any(|w| w == **peer));
-    if PEERS.iter().filter(needs).any(|peer| peers::find(peer).is_none()) {
+    if ASKERS.iter().chain(&MAKERS).filter(needs).any(|peer| peers::find(peer).is_none()) {
         return;
     }
     let mut session = Session::new();
@@ -100,7 +101,7 @@ fn run(document: &Path) {
 }
 
 fn words(command: &str) -> impl Iterator<Item = &str> {
-    command.split(|c: char| !c.is_alphanumeric())
+    command.split(|c: char| !c.is_alphanumeric() && c != '-')
 }
 
 //----------- Reading a document ---------------------------------------------------------------------
@@ -211,7 +212,7 @@ impl Session {
         let command = self.with_ports(&step.command);
         let expected = shown(&self.with_ports(&step.expected.join("\n")));
         // A zone is served an instant after the line that says so, and asking again changes nothing.
-        let asks = PEERS.contains(&words(&command).next().unwrap_or(""));
+        let asks = ASKERS.contains(&words(&command).next().unwrap_or(""));
         let patience = if asks { Duration::ZERO } else { server::DEADLINE };
         let start = Instant::now();
         loop {
