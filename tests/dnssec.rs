@@ -75,12 +75,12 @@ struct Scene {
 
 /// `None` if a program is missing.
 fn scene(signer: Signer, denial: Denial) -> Option<Scene> {
-    Zones::signed(signer, denial).map(Scene::of)
+    Zones::signed(signer, denial).map(|zones| Scene::of(zones, &[]))
 }
 
 impl Scene {
-    fn of(zones: Zones) -> Scene {
-        let server = Server::start(&zones.folder(), &[]).unwrap();
+    fn of(zones: Zones, arguments: &[&str]) -> Scene {
+        let server = Server::start(&zones.folder(), arguments).unwrap();
         Scene { zones, server, folder: support::program::folder() }
     }
 
@@ -95,9 +95,10 @@ impl Scene {
 
 const DENIALS: [Denial; 4] = [Denial::Nsec, Denial::Nsec3, Denial::Salted, Denial::OptOut];
 
-fn unbound_believes(signer: Signer) {
+fn unbound_believes(signer: Signer, arguments: &[&str]) {
     for denial in DENIALS {
-        let Some(scene) = scene(signer, denial) else { return };
+        let Some(zones) = Zones::signed(signer, denial) else { return };
+        let scene = Scene::of(zones, arguments);
         let Some(unbound) = scene.unbound() else { return };
         let judge = |case: &Case| {
             let Case { name, rtype, rcode, secure } = case;
@@ -114,17 +115,23 @@ fn unbound_believes(signer: Signer) {
 
 #[test]
 fn unbound_believes_what_dnssec_signzone_signed() {
-    unbound_believes(Signer::Dnssec);
+    unbound_believes(Signer::Dnssec, &[]);
 }
 
 #[test]
 fn unbound_believes_what_ldns_signzone_signed() {
-    unbound_believes(Signer::Ldns);
+    unbound_believes(Signer::Ldns, &[]);
 }
 
 #[test]
 fn unbound_believes_what_kzonesign_signed() {
-    unbound_believes(Signer::Kzone);
+    unbound_believes(Signer::Kzone, &[]);
+}
+
+#[test]
+fn unbound_believes_answers_that_say_more() {
+    let more = ["--aliases-across-zones", "yes", "--minimal-responses", "no"];
+    unbound_believes(Signer::Dnssec, &more);
 }
 
 /// delv is not asked about opt-out, because it does not say what rests on a span. It takes a tenth of a
@@ -166,7 +173,7 @@ fn what_is_missing_or_altered_is_found_out() {
     let found_out = |signer, denial, alter: &dyn Fn(&str) -> Option<String>, name: &str| {
         let Some(zones) = Zones::signed(signer, denial) else { return };
         zones.alter(alter);
-        let scene = Scene::of(zones);
+        let scene = Scene::of(zones, &[]);
         let (Some(unbound), Some(delv)) = (scene.unbound(), scene.delv()) else { return };
         let verdict = verdict(&ask(unbound.address, &format!("{name}.{APEX}. A +do")));
         assert_eq!(verdict, "SERVFAIL insecure", "{signer:?} {denial:?} {name}");
