@@ -228,6 +228,27 @@ pub fn row(rtype: Rtype) -> Option<&'static Row> {
     ROWS.binary_search_by_key(&rtype, |row| row.rtype).ok().map(|at| &ROWS[at])
 }
 
+/// Where in the data of a type the name stands whose addresses a client will want next.
+pub fn target(rtype: Rtype) -> Option<usize> {
+    TARGETS.get(usize::from(rtype.0)).copied().flatten()
+}
+
+/// No type from this code on has such a name.
+const TARGETS_END: usize = 64;
+
+/// By the code of the type; read off the rows when the program is built.
+static TARGETS: [Option<usize>; TARGETS_END] = {
+    let mut targets = [None; TARGETS_END];
+    let mut row = 0;
+    while row < ROWS.len() {
+        if ROWS[row].target.is_some() {
+            targets[ROWS[row].rtype.0 as usize] = ROWS[row].target;
+        }
+        row += 1;
+    }
+    targets
+};
+
 /// The row of a mnemonic, in any case.
 pub fn by_mnemonic(text: &[u8]) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.mnemonic.as_bytes().eq_ignore_ascii_case(text))

@@ -281,8 +281,13 @@ impl<'z> Rrset<'z> {
     /// The name that each record of this set points at, if its type has one with addresses a
     /// client will want next.
     pub fn targets(self) -> impl Iterator<Item = Name<'z>> {
-        let target = table::row(self.entry.rtype).and_then(|row| row.target);
+        let target = table::target(self.entry.rtype);
         self.rdatas().filter_map(move |rdata| Some(Name::stored(&rdata[target?..])))
+    }
+
+    /// Whether each record of this set points at such a name.
+    pub fn has_targets(self) -> bool {
+        table::target(self.entry.rtype).is_some()
     }
 
     /// Whether both are one and the same set of one zone.
