@@ -149,6 +149,7 @@ fn describe(finding: &Diagnostic, report: &Report) -> Finding {
     let word = match finding.code.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "note",
     };
     format!("{}:{line}: {word}[{}]: \"{text}\"", file_name(&source.name), finding.code.id)
 }
@@ -169,7 +170,8 @@ fn expectations(name: &str, text: &[u8]) -> Vec<Finding> {
 fn in_line(line: &str) -> Vec<String> {
     let mut marks = Vec::new();
     let mut rest = line;
-    let next = |rest: &str| ["error[Z", "warning[Z"].iter().filter_map(|w| rest.find(w)).min();
+    let next =
+        |rest: &str| ["error[Z", "warning[Z", "note[Z"].iter().filter_map(|w| rest.find(w)).min();
     while let Some(start) = next(rest) {
         rest = &rest[start..];
         let quote = rest.find(": \"").expect("a mark is written error[Z103]: \"text\"") + 3;

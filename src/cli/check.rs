@@ -5,7 +5,7 @@
 
 use super::{Check, EXIT_ZONES, Explained, Format};
 use crate::diag::formats::{self, Located};
-use crate::diag::{Code, Diagnostic, Report, Span, codes, explain, render};
+use crate::diag::{Code, Diagnostic, Report, Severity, Span, codes, explain, render};
 use crate::name::NameBuf;
 use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::{Lints, Loaded, load_with};
@@ -20,6 +20,7 @@ struct Tally {
     color: bool,
     errors: usize,
     warnings: usize,
+    notes: usize,
     /// Which file holds which zone.
     zones: HashMap<NameBuf, String>,
     /// The findings of a format that is written at the end.
@@ -57,7 +58,7 @@ impl Tally {
     fn new(format: Format) -> Tally {
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let (zones, kept) = (HashMap::new(), Vec::new());
-        Tally { format, color, errors: 0, warnings: 0, zones, kept }
+        Tally { format, color, errors: 0, warnings: 0, notes: 0, zones, kept }
     }
 
     /// A path that holds no zone file is an error: what was meant to be checked was not.
@@ -110,9 +111,9 @@ impl Tally {
 
     /// Counts findings, and writes or keeps them for machines.
     fn take(&mut self, report: &Report) {
-        let (errors, warnings) = report.counts();
-        self.errors += errors;
-        self.warnings += warnings;
+        self.errors += report.count(Severity::Error);
+        self.warnings += report.count(Severity::Warning);
+        self.notes += report.count(Severity::Note);
         for finding in &report.findings {
             let located = || Located::new(finding, &report.sources);
             match self.format {
@@ -139,7 +140,11 @@ impl Tally {
             _ => format!("{n} {word}s"),
         };
         let (errors, warnings) = (count(self.errors, "error"), count(self.warnings, "warning"));
-        format!("{}: {errors}, {warnings}", count(files, "file"))
+        let notes = match self.notes {
+            0 => String::new(),
+            notes => format!(", {}", count(notes, "note")),
+        };
+        format!("{}: {errors}, {warnings}{notes}", count(files, "file"))
     }
 }
 

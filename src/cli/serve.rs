@@ -2,6 +2,7 @@
 //! loop.
 
 use super::{Choice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use crate::diag::Severity;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
@@ -116,7 +117,9 @@ fn tell(notices: &[Notice], serving: bool) {
             Notice::Folder { .. } if !serving => {}
             Notice::Folder { folder, state } => tell_folder(folder, state),
             Notice::Loaded { report, .. }
-                if !few && report.findings.is_empty() && !log::log_enabled!(log::Level::Debug) => {}
+                if !few
+                    && report.gravest() <= Some(Severity::Note)
+                    && !log::log_enabled!(log::Level::Debug) => {}
             _ => notice.log(),
         }
     }

@@ -6,6 +6,8 @@
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// The zone is served as it is meant, most likely; somebody may want to know all the same.
+    Note,
     /// The zone is served; something in it is probably not meant.
     Warning,
     /// The zone cannot be served as written.
@@ -77,6 +79,7 @@ codes! {
     SERVICE_NAME        Warning "Z313" "the owner of an SRV record names no service";
     TEXT_CUT            Warning "Z314" "text without quotes is cut";
     MAILBOX_AT          Warning "Z315" "a mail address with an @";
+    NEGATIVE_TTL_HIGH   Note    "Z316" "absence is remembered for hours";
 }
 
 #[cfg(test)]

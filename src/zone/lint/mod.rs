@@ -1,4 +1,4 @@
-//! What is probably not meant, in a zone that can be served: each finding is a warning.
+//! What is probably not meant, in a zone that can be served: each finding is a warning or a note.
 //!
 //! A lint looks at names other than the record's own, so it runs when the zone is laid out, and asks
 //! the zone as a question would: it sees what clients will see. What a record says by itself is

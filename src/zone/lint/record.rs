@@ -7,9 +7,10 @@ use crate::name::Name;
 use crate::rr::table;
 use crate::zone::{Node, Rrset};
 
-/// Longer than this a name that does not exist is not remembered by anybody's wish: a day
-/// (RFC 2308 §5 takes one to three hours for sensible).
+/// Longer than this a name that does not exist is not remembered by anybody's wish: a day.
 const NEGATIVE_TTL_MAX: u32 = 86_400;
+/// Up to so long it works well: three hours (RFC 2308 §5 takes one to three for sensible).
+const NEGATIVE_TTL_SENSIBLE_MAX: u32 = 10_800;
 /// Longer than a month no record is remembered by anybody's wish; many caches drop it after a day or
 /// a week anyway (RFC 8767 §4).
 const TTL_SENSIBLE_MAX: u32 = 31 * 86_400;
@@ -20,13 +21,7 @@ impl<'z> Lint<'z, '_> {
     pub(super) fn soa(&mut self) {
         let (zone, apex) = (self.zone, self.zone.apex());
         let set = zone.negative_soa();
-        if set.ttl() > NEGATIVE_TTL_MAX {
-            let what =
-                format!("that a name does not exist is remembered for {} seconds", set.ttl());
-            let at = super::At { owner: apex, rtype: table::SOA, number: 0 };
-            self.warn_at(&codes::NEGATIVE_TTL_LONG, at, what).help =
-                Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
-        }
+        self.negative_ttl(set);
         let rdata = set.rdatas().next().unwrap_or_default();
         let Some((server, rest)) = Name::split_from(rdata) else { return };
         let Some((mailbox, _)) = Name::split_from(rest) else { return };
@@ -38,6 +33,19 @@ impl<'z> Lint<'z, '_> {
             let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
             self.warn(&codes::MAILBOX_AT, apex, table::SOA, what).help = Some(help.into());
         }
+    }
+
+    /// How long is it remembered that a name does not exist (RFC 2308 §5)?
+    fn negative_ttl(&mut self, soa: Rrset<'z>) {
+        let code = match soa.ttl() {
+            ..=NEGATIVE_TTL_SENSIBLE_MAX => return,
+            ..=NEGATIVE_TTL_MAX => &codes::NEGATIVE_TTL_HIGH,
+            _ => &codes::NEGATIVE_TTL_LONG,
+        };
+        let what = format!("that a name does not exist is remembered for {} seconds", soa.ttl());
+        let at = super::At { owner: self.zone.apex(), rtype: table::SOA, number: 0 };
+        self.warn_at(code, at, what).help =
+            Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
     }
 
     fn soa_name(&mut self, name: Name<'z>) {
