@@ -62,7 +62,9 @@ pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded
     };
     let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
     let mut builder = Builder::default().lint_up_to(records_max);
-    let mut sink = |record: Record<'_>, place: Place| builder.add(record, place.record, place.last);
+    let mut sink = |record: Record<'_>, place: Place<'_>| {
+        builder.add(record, place.record, place.words);
+    };
     let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
     let zone = build(builder, &mut report);

@@ -28,6 +28,8 @@ pub struct Builder {
     names: Vec<u32>,
     index: HashTable<u32>,
     records: Vec<Raw>,
+    /// The words behind the first that are told about, by where the record's data stand.
+    more_words: HashMap<u32, Box<[Span]>>,
     /// The number of the name of the last record: the next one is most often the same.
     last: Option<u32>,
     findings: Vec<Diagnostic>,
@@ -47,8 +49,9 @@ pub(super) struct Raw {
     ttl: u32,
     /// Where the data stand in the octets, behind their length.
     data: u32,
-    /// Where the last word starts; it ends with the record.
-    last: u32,
+    /// Where the first word starts that is told about, and its length as far as that can be said.
+    word: u32,
+    word_len: u16,
     pub(super) span: Span,
 }
 
@@ -60,8 +63,9 @@ impl Builder {
         Builder { lint_records_max: records, ..self }
     }
 
-    /// Takes in a record that stands at `span` and whose last word stands at `last`.
-    pub fn add(&mut self, record: Record<'_>, span: Span, last: Span) {
+    /// Takes in a record that stands at `span`, and the places of those of its words that findings
+    /// can be about.
+    pub fn add(&mut self, record: Record<'_>, span: Span, words: &[Span]) {
         let name = self.number_of(record.owner);
         let data = self.offset();
         let len =
@@ -69,7 +73,12 @@ impl Builder {
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
         let Record { rtype, ttl, .. } = record;
-        self.records.push(Raw { name, rtype, ttl, data, last: last.start, span });
+        let (word, more) = words.split_first().unwrap_or((&span, &[]));
+        let word_len = u16::try_from(word.end - word.start).unwrap_or(u16::MAX);
+        self.records.push(Raw { name, rtype, ttl, data, word: word.start, word_len, span });
+        if !more.is_empty() {
+            self.more_words.insert(data, more.into());
+        }
     }
 
     /// The apex, as the first SOA gives it.
@@ -290,11 +299,30 @@ impl Builder {
         self.records_of(name, rtype).first().map(|record| record.span)
     }
 
-    /// Where the record of that number in its set stands, and its last word.
-    pub(super) fn target_of(&self, name: Name<'_>, rtype: Rtype, number: usize) -> [Span; 2] {
-        let record = self.records_of(name, rtype).get(number);
-        let whole = record.map_or(Span::default(), |record| record.span);
-        [whole, Span { start: record.map_or(whole.start, |record| record.last), ..whole }]
+    /// Where the record of that number in its set stands, and that one of its words that are told
+    /// about; the whole record if there is no such word.
+    pub(super) fn word_of(
+        &self,
+        name: Name<'_>,
+        rtype: Rtype,
+        number: usize,
+        word: usize,
+    ) -> [Span; 2] {
+        let Some(record) = self.records_of(name, rtype).get(number) else {
+            return [Span::default(); 2];
+        };
+        let first = || Span {
+            start: record.word,
+            end: record.word + u32::from(record.word_len),
+            ..record.span
+        };
+        let span = match word.checked_sub(1) {
+            None => Some(first()),
+            Some(more) => {
+                self.more_words.get(&record.data).and_then(|words| words.get(more)).copied()
+            }
+        };
+        [record.span, span.unwrap_or(record.span)]
     }
 
     /// The records of a name and type. The records are in order by now.

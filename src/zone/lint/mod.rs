@@ -36,12 +36,13 @@ pub(super) struct Lint<'z, 'b> {
     long_ttls: HashSet<u32>,
 }
 
-/// One record of the zone, by its number in its set.
+/// One record of the zone, by its number in its set, and one of its words that are told about.
 #[derive(Clone, Copy)]
 struct At<'z> {
     owner: Name<'z>,
     rtype: Rtype,
     number: usize,
+    word: usize,
 }
 
 impl<'z> Lint<'z, '_> {
@@ -152,15 +153,16 @@ impl<'z> Lint<'z, '_> {
         self.builder.find(code, span, what)
     }
 
-    /// A warning about the last word of a record.
+    /// A warning about a word of a record.
     fn warn_at(
         &mut self,
         code: &'static Code,
         at: At<'_>,
         what: impl Into<String>,
     ) -> &mut Diagnostic {
-        let [record, last]: [Span; 2] = self.builder.target_of(at.owner, at.rtype, at.number);
-        let found = self.builder.find(code, last, what);
+        let [record, word]: [Span; 2] =
+            self.builder.word_of(at.owner, at.rtype, at.number, at.word);
+        let found = self.builder.find(code, word, what);
         found.entry = record;
         found
     }

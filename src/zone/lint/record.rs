@@ -1,12 +1,15 @@
 //! What a record says by itself: the SOA's numbers and names, owners, times to live, texts.
 
-use super::written::{doubled, foreign};
-use super::{Lint, rrset};
+use super::written::doubled;
+use super::{At, Lint, rrset};
 use crate::diag::codes;
 use crate::name::Name;
 use crate::rr::table;
 use crate::zone::{Node, Rrset};
 
+/// Which words of an SOA these fields are.
+const MAILBOX: usize = 1;
+const MINIMUM: usize = 6;
 /// Longer than this a name that does not exist is not remembered by anybody's wish: a day.
 const NEGATIVE_TTL_MAX: u32 = 86_400;
 /// Up to so long it works well: three hours (RFC 2308 §5 takes one to three for sensible).
@@ -19,45 +22,30 @@ const TAGS: [&[u8]; 4] = [b"v=dkim1", b"v=dmarc1", b"v=tlsrptv1", b"v=stsv1"];
 
 impl<'z> Lint<'z, '_> {
     pub(super) fn soa(&mut self) {
-        let (zone, apex) = (self.zone, self.zone.apex());
-        let set = zone.negative_soa();
+        let (apex, set) = (self.zone.apex(), self.zone.negative_soa());
         self.negative_ttl(set);
         let rdata = set.rdatas().next().unwrap_or_default();
-        let Some((server, rest)) = Name::split_from(rdata) else { return };
-        let Some((mailbox, _)) = Name::split_from(rest) else { return };
-        for name in [server, mailbox] {
-            self.soa_name(name);
-        }
+        let mailbox = Name::split_from(rdata).and_then(|(_, rest)| Name::split_from(rest));
+        let Some((mailbox, _)) = mailbox else { return };
         if mailbox.first_label().contains(&b'@') {
             let what = format!("the mail address of the SOA reads {mailbox}");
             let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
-            self.warn(&codes::MAILBOX_AT, apex, table::SOA, what).help = Some(help.into());
+            let at = At { owner: apex, rtype: table::SOA, number: 0, word: MAILBOX };
+            self.warn_at(&codes::MAILBOX_AT, at, what).help = Some(help.into());
         }
     }
 
     /// How long is it remembered that a name does not exist (RFC 2308 §5)?
     fn negative_ttl(&mut self, soa: Rrset<'z>) {
-        let code = match soa.ttl() {
-            ..=NEGATIVE_TTL_SENSIBLE_MAX => return,
-            ..=NEGATIVE_TTL_MAX => &codes::NEGATIVE_TTL_HIGH,
-            _ => &codes::NEGATIVE_TTL_LONG,
-        };
-        let what = format!("that a name does not exist is remembered for {} seconds", soa.ttl());
-        let at = super::At { owner: self.zone.apex(), rtype: table::SOA, number: 0 };
-        self.warn_at(code, at, what).help =
-            Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
-    }
-
-    fn soa_name(&mut self, name: Name<'z>) {
-        let zone = self.zone;
-        if zone.node_of(name).is_some() || !name.is_within(zone.apex()) {
+        if soa.ttl() <= NEGATIVE_TTL_SENSIBLE_MAX {
             return;
         }
-        if let Some(meant) = doubled(name, zone.apex()).or_else(|| foreign(name, zone)) {
-            let what = format!("`{}` in the SOA became `{name}`", without_dot(&meant));
-            let help = format!("did you mean `{meant}`, with its final dot?");
-            self.warn(&codes::MISSING_DOT, zone.apex(), table::SOA, what).help = Some(help);
-        }
+        let is_long = soa.ttl() > NEGATIVE_TTL_MAX;
+        let code = if is_long { &codes::NEGATIVE_TTL_LONG } else { &codes::NEGATIVE_TTL_HIGH };
+        let what = format!("that a name does not exist is remembered for {} seconds", soa.ttl());
+        let at = At { owner: self.zone.apex(), rtype: table::SOA, number: 0, word: MINIMUM };
+        self.warn_at(code, at, what).help =
+            Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
     }
 
     /// An owner that repeats the zone's name was meant to end in a dot.
@@ -119,7 +107,7 @@ impl<'z> Lint<'z, '_> {
                 }
                 _ => continue,
             };
-            let at = super::At { owner: node.name(), rtype: set.rtype(), number };
+            let at = At { owner: node.name(), rtype: set.rtype(), number, word: 0 };
             let found = self.warn_at(&codes::TEXT_CUT, at, what);
             found.span = found.entry;
             found.help = Some("put the whole text into one pair of quotes".into());

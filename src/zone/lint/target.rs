@@ -6,7 +6,8 @@ use super::written::{address, doubled, foreign, whole_host};
 use super::{At, Lint, rrset};
 use crate::diag::codes;
 use crate::name::{Name, NameBuf, Suffixes, hash};
-use crate::rr::{Rtype, table};
+use crate::rr::table::{self, Points};
+use crate::rr::{Rtype, rdata};
 use crate::zone::{Node, Position, Rrset};
 
 /// Longer circles of aliases than this are not looked for; no resolver follows so many.
@@ -15,12 +16,15 @@ const CIRCLE_LEN_MAX: usize = 16;
 impl<'z> Lint<'z, '_> {
     pub(super) fn targets(&mut self, node: Node<'z>, set: Rrset<'z>) {
         let rtype = set.rtype();
-        let Some(start) = target_start(rtype) else { return };
+        let Some(row) = table::row(rtype) else { return };
+        let Some(&last) = row.points.last() else { return };
         for (number, rdata) in set.rdatas().enumerate() {
-            let at = At { owner: node.name(), rtype, number };
-            let target = rdata.get(start..).and_then(Name::from_wire);
-            if let Some(target) = target.filter(|target| !target.is_root()) {
-                self.target(node, at, target);
+            for (word, target) in rdata::names(row, rdata).enumerate() {
+                let at = At { owner: node.name(), rtype, number, word };
+                let points = row.points.get(word).copied().unwrap_or(last);
+                if !target.is_root() {
+                    self.target(node, at, target, by_data(points, rdata));
+                }
             }
         }
         if rtype == table::CNAME {
@@ -28,7 +32,7 @@ impl<'z> Lint<'z, '_> {
         }
     }
 
-    fn target(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>) {
+    fn target(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, points: Points) {
         let zone = self.zone;
         let there =
             target.is_within(zone.apex()).then(|| zone.locate(target, &Suffixes::of(target)));
@@ -49,14 +53,37 @@ impl<'z> Lint<'z, '_> {
             self.warn_at(&codes::MISSING_DOT, at, what).help = Some(help);
             return;
         }
-        match at.rtype {
-            table::NS | table::MX | table::SRV => self.server(node, at, target, there),
-            rtype if matches!(there, Position::Nowhere) => {
-                let what = format!("{rtype} points at {target}, which does not exist");
+        match points {
+            Points::Host => self.host(node, at, target, there),
+            Points::Data(types) => self.data(at, target, there, types),
+            Points::Name if matches!(there, Position::Nowhere) => {
+                let what = format!("{} points at {target}, which does not exist", at.rtype);
                 self.warn_at(&codes::TARGET_ABSENT, at, what).help = Some(absent_help(target));
             }
-            _ => {}
+            Points::Name | Points::Nowhere | Points::Service | Points::Rule => {}
         }
+    }
+
+    /// What is pointed at must have a record of one of these types, or be an alias.
+    fn data(&mut self, at: At<'z>, target: Name<'z>, there: Position<'z>, types: &[Rtype]) {
+        let held = match there {
+            Position::Exact(node) | Position::Wildcard(node) => Some(node),
+            Position::Cut(_) | Position::Dname(_) => return, // another zone's, or a name made up
+            Position::Nowhere => None,
+        };
+        let has = |rtype| held.is_some_and(|node| rrset(node, rtype).is_some());
+        if has(table::CNAME) || types.iter().copied().any(has) {
+            return;
+        }
+        if types.contains(&table::A) {
+            let what = format!("{} points at {target}, which has no address", at.rtype);
+            self.warn_at(&codes::TARGET_ABSENT, at, what).help = Some(absent_help(target));
+            return;
+        }
+        let types = types.iter().map(Rtype::to_string).collect::<Vec<_>>().join(" or ");
+        let what = format!("{} points at {target}, which has no {types} record", at.rtype);
+        self.warn_at(&codes::TARGET_ABSENT, at, what).help =
+            Some("add one, or correct the name".into());
     }
 
     /// What was meant by a name that has no data, if with a final dot it makes sense. Nobody means a
@@ -78,7 +105,7 @@ impl<'z> Lint<'z, '_> {
     }
 
     /// What NS, MX and SRV point at must have addresses and be no alias (RFC 2181 §10.3, RFC 2782).
-    fn server(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, there: Position<'z>) {
+    fn host(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, there: Position<'z>) {
         let held = match there {
             Position::Exact(node) | Position::Wildcard(node) => Some(node),
             Position::Cut(cut) if at.rtype == table::NS && node.name() == cut.name() => {
@@ -129,7 +156,7 @@ impl<'z> Lint<'z, '_> {
             return;
         }
         self.circles.extend(members.iter().map(|&name| hash::of(name)));
-        let at = At { owner: start.name(), rtype: table::CNAME, number: 0 };
+        let at = At { owner: start.name(), rtype: table::CNAME, number: 0, word: 0 };
         let what = match members.len() {
             1 => format!("{} is an alias of itself", start.name()),
             len => format!("{} leads back to itself over {len} aliases", start.name()),
@@ -142,12 +169,20 @@ impl<'z> Lint<'z, '_> {
     }
 }
 
-/// Where the name stands in the data that a record of this type points at; it is the last word.
-fn target_start(rtype: Rtype) -> Option<usize> {
-    match rtype {
-        table::CNAME | table::PTR | table::DNAME => Some(0),
-        table::NS | table::MX | table::SRV => table::row(rtype)?.target,
-        _ => None,
+/// What a name points at, where the data in front of it say so: the mode of SVCB and HTTPS (RFC 9460
+/// §2.4), the flag of NAPTR (RFC 3404 §4.3: `S` has SRV records looked up next, `A` addresses, no flag
+/// NAPTR records; the others end there).
+fn by_data(points: Points, rdata: &[u8]) -> Points {
+    match points {
+        Points::Service if rdata.starts_with(&[0, 0]) => Points::Name,
+        Points::Service => Points::Data(table::ADDRESSES),
+        Points::Rule => match rdata.get(4..).unwrap_or_default() {
+            [0, ..] => Points::Data(&[table::NAPTR]),
+            [1, b'S' | b's', ..] => Points::Data(&[table::SRV]),
+            [1, b'A' | b'a', ..] => Points::Data(table::ADDRESSES),
+            _ => Points::Nowhere,
+        },
+        fixed => fixed,
     }
 }
 
