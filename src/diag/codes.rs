@@ -39,6 +39,9 @@ codes! {
     FILE_EMPTY          Error   "Z002" "the file holds no record";
     ZONE_TWICE          Error   "Z003" "two files hold the same zone";
     SERIAL_SAME         Warning "Z004" "the content changed, the serial did not";
+    SERIAL_BACKWARD     Warning "Z005" "the serial went back";
+    FILE_NAMED_OTHERWISE Warning "Z006" "the file is named after another zone";
+    FILE_CUT            Note    "Z007" "the last line has no line end";
     SYNTAX              Error   "Z101" "the line is not a record";
     BAD_NAME            Error   "Z102" "not a domain name";
     BAD_TYPE            Error   "Z103" "not a record type";
@@ -80,6 +83,10 @@ codes! {
     TEXT_CUT            Warning "Z314" "text without quotes is cut";
     MAILBOX_AT          Warning "Z315" "a mail address with an @";
     NEGATIVE_TTL_HIGH   Note    "Z316" "absence is remembered for hours";
+    SIGNATURE_EXPIRED   Warning "Z317" "a signature has expired";
+    SIGNATURE_EARLY     Warning "Z318" "a signature is not valid yet";
+    SIGNATURE_ENDING    Warning "Z319" "a signature expires soon";
+    NAME_CASES          Note    "Z320" "a name is written in different cases";
 }
 
 #[cfg(test)]

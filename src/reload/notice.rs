@@ -328,16 +328,16 @@ fn from_to<T: PartialEq + std::fmt::Display>((from, to): (T, T)) -> String {
 }
 
 fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {
-    let id = diag::codes::SERIAL_SAME.id;
+    let (same, back) = (diag::codes::SERIAL_SAME.id, diag::codes::SERIAL_BACKWARD.id);
     let next = old.wrapping_add(1);
     match step {
         SerialStep::Forward => String::new(),
         SerialStep::Same => format!(
-            "; warning[{id}]: the content changed, the serial did not: \
+            "; warning[{same}]: the content changed, the serial did not: \
              write {next}, or secondaries keep the old zone"
         ),
         SerialStep::Backward => format!(
-            "; warning: the serial went back from {old} to {new}: \
+            "; warning[{back}]: the serial went back from {old} to {new}: \
              write {next} or more, or secondaries keep the old zone"
         ),
     }
@@ -385,7 +385,8 @@ mod tests {
                 && same.text(Severity::Warning).contains("write 42")
         );
         assert!(
-            back.text(Severity::Warning).contains("write 42 or more")
+            back.text(Severity::Warning).contains("warning[Z005]: the serial went back")
+                && back.text(Severity::Warning).contains("write 42 or more")
                 && back.level() == Level::Warn
         );
     }

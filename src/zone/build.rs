@@ -6,6 +6,8 @@
 //! beside. What is probably not meant is left to [`super::lint`]. Records repeated, and TTLs that differ within a set, are mended with a warning: the second
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
+mod places;
+
 use super::lint::Lint;
 use super::{Flags, NodeEntry, SetEntry, Zone};
 use crate::diag::codes::{self, Code};
@@ -13,6 +15,7 @@ use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, rdata, table};
 use hashbrown::HashTable;
+use places::Cases;
 use std::collections::HashMap;
 
 /// The most findings about one zone: with a wrong origin each record has one.
@@ -35,6 +38,12 @@ pub struct Builder {
     findings: Vec<Diagnostic>,
     /// What is probably not meant is looked for in zones of up to so many records.
     lint_records_max: usize,
+    /// When signatures are to be valid, in seconds since 1970.
+    now: Option<u32>,
+    /// The zone that the file is named after.
+    named: Option<NameBuf>,
+    /// Owners that are spelled in another case than before.
+    cases: Option<Box<Cases>>,
     /// Whether a finding keeps the zone from being served.
     unusable: bool,
     /// Whether the zone grew past what its offsets can say.
@@ -63,6 +72,18 @@ impl Builder {
         Builder { lint_records_max: records, ..self }
     }
 
+    /// Has signatures judged as of that time, in seconds since 1970; without this not at all.
+    #[must_use]
+    pub fn at(self, now: u32) -> Builder {
+        Builder { now: Some(now), ..self }
+    }
+
+    /// Says which zone the file is named after, if any.
+    #[must_use]
+    pub fn from_file_of(self, named: Option<NameBuf>) -> Builder {
+        Builder { named, ..self }
+    }
+
     /// Takes in a record that stands at `span`, and the places of those of its words that findings
     /// can be about.
     pub fn add(&mut self, record: Record<'_>, span: Span, words: &[Span]) {
@@ -73,6 +94,9 @@ impl Builder {
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
         let Record { rtype, ttl, .. } = record;
+        if self.name(name).as_wire() != record.owner.as_wire() {
+            self.note_case(name, record.owner, span);
+        }
         let (word, more) = words.split_first().unwrap_or((&span, &[]));
         let word_len = u16::try_from(word.end - word.start).unwrap_or(u16::MAX);
         self.records.push(Raw { name, rtype, ttl, data, word: word.start, word_len, span });
@@ -83,8 +107,11 @@ impl Builder {
 
     /// The apex, as the first SOA gives it.
     pub fn apex(&self) -> Option<NameBuf> {
-        let soa = self.records.iter().find(|record| record.rtype == table::SOA)?;
-        Some(self.name(soa.name).to_buf())
+        self.soa().map(|soa| self.name(soa.name).to_buf())
+    }
+
+    fn soa(&self) -> Option<Raw> {
+        self.records.iter().find(|record| record.rtype == table::SOA).copied()
     }
 
     /// Makes the zone, or finds why that is not possible. `start` is the place to name for what is
@@ -100,8 +127,7 @@ impl Builder {
                 Some("a zone begins with its SOA record and at least one NS record".into());
             return None;
         }
-        let Some(soa) = self.records.iter().find(|record| record.rtype == table::SOA).copied()
-        else {
+        let Some(soa) = self.soa() else {
             self.find(&codes::SOA_MISSING, start, "the zone has no SOA record").help =
                 Some("begin with `@ SOA ns1 admin 1 7200 900 1209600 300`".into());
             return None;
@@ -292,51 +318,6 @@ impl Builder {
                 .push((first.span, format!("TTL {} here", first.ttl)));
         }
         lowest
-    }
-
-    /// Where the first record of a name and type stands.
-    pub(super) fn place_of(&self, name: Name<'_>, rtype: Rtype) -> Option<Span> {
-        self.records_of(name, rtype).first().map(|record| record.span)
-    }
-
-    /// Where the record of that number in its set stands, and that one of its words that are told
-    /// about; the whole record if there is no such word.
-    pub(super) fn word_of(
-        &self,
-        name: Name<'_>,
-        rtype: Rtype,
-        number: usize,
-        word: usize,
-    ) -> [Span; 2] {
-        let Some(record) = self.records_of(name, rtype).get(number) else {
-            return [Span::default(); 2];
-        };
-        let first = || Span {
-            start: record.word,
-            end: record.word + u32::from(record.word_len),
-            ..record.span
-        };
-        let span = match word.checked_sub(1) {
-            None => Some(first()),
-            Some(more) => {
-                self.more_words.get(&record.data).and_then(|words| words.get(more)).copied()
-            }
-        };
-        [record.span, span.unwrap_or(record.span)]
-    }
-
-    /// The records of a name and type. The records are in order by now.
-    pub(super) fn records_of(&self, name: Name<'_>, rtype: Rtype) -> &[Raw] {
-        let same = |&number: &u32| self.name(number) == name;
-        let number = self.index.find(hash::of(name), same).copied();
-        let (Some(number), Some(first)) = (number, self.records.first()) else {
-            return &[];
-        };
-        let key = |record: &Raw| (record.name != first.name, record.name, record.rtype);
-        let wanted = (number != first.name, number, rtype);
-        let start = self.records.partition_point(|record| key(record) < wanted);
-        let end = self.records.partition_point(|record| key(record) <= wanted);
-        &self.records[start..end]
     }
 }
 

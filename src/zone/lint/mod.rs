@@ -3,12 +3,15 @@
 //! A lint looks at names other than the record's own, so it runs when the zone is laid out, and asks
 //! the zone as a question would: it sees what clients will see. What a record says by itself is
 //! looked at in [`record`], the names that records point at in [`target`], and [`written`] guesses
-//! what was written before an origin was put behind it.
+//! what was written before an origin was put behind it; [`signature`] looks at times, [`file`](mod@file)
+//! at what the file says besides its records.
 //!
 //! Each lint takes time in proportion to the zone, whatever the zone is: what is looked for again and
 //! again stands in a table.
 
+mod file;
 mod record;
+mod signature;
 mod target;
 mod written;
 
@@ -34,6 +37,8 @@ pub(super) struct Lint<'z, 'b> {
     circles: HashSet<u64>,
     /// The times to live that were told to be long.
     long_ttls: HashSet<u32>,
+    /// What is wrong with signatures.
+    troubles: Vec<signature::Trouble<'z>>,
 }
 
 /// One record of the zone, by its number in its set, and one of its words that are told about.
@@ -50,13 +55,20 @@ impl<'z> Lint<'z, '_> {
         let cuts = zone.nodes().filter_map(|node| node.rrset(table::NS));
         let servers = cuts.flat_map(Rrset::targets).map(hash::of).collect();
         let (circles, long_ttls) = (HashSet::new(), HashSet::new());
-        Lint { zone, builder, servers, circles, long_ttls }
+        Lint { zone, builder, servers, circles, long_ttls, troubles: Vec::new() }
     }
 
     /// Looks at every name. `causes` are the nodes because of which the last nodes, those without
     /// records, are there.
     pub(super) fn run(mut self, causes: &[u32]) {
+        self.file_name();
         self.soa();
+        self.cases();
+        self.nodes(causes);
+        self.tell_troubles();
+    }
+
+    fn nodes(&mut self, causes: &[u32]) {
         let first_empty = self.zone.nodes.len() - causes.len();
         for (number, node) in self.zone.nodes().enumerate() {
             if self.builder.is_full() {
