@@ -3,10 +3,12 @@
 //! People get each finding with its lines, and a line for each zone; machines get the findings alone.
 #![expect(clippy::print_stdout, reason = "what was found is what this command gives")]
 
+use super::against::Against;
 use super::{Check, EXIT_ZONES, Explained, Format};
 use crate::diag::formats::{self, Located};
 use crate::diag::{Code, Diagnostic, Report, Severity, Span, codes, explain, render};
 use crate::name::NameBuf;
+use crate::reload::Sources;
 use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::{Lints, Loaded, load_with};
 use std::collections::HashMap;
@@ -23,6 +25,8 @@ struct Tally {
     notes: usize,
     /// Which file holds which zone.
     zones: HashMap<NameBuf, String>,
+    /// What they are compared with.
+    against: Option<Against>,
     /// The findings of a format that is written at the end.
     kept: Vec<Located>,
 }
@@ -36,6 +40,9 @@ pub(super) fn run(check: &Check) -> ExitCode {
     let sources = check.zones.sources(check.paths.clone());
     let listing = sources.list();
     let mut tally = Tally::new(check.format);
+    if let Some(text) = &check.against {
+        tally.open(text, &check.zones.sources(vec![PathBuf::from(text)]));
+    }
     for path in &sources.paths {
         tally.missing(path, &listing);
     }
@@ -57,8 +64,8 @@ fn explanation(explained: Explained) -> String {
 impl Tally {
     fn new(format: Format) -> Tally {
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let (zones, kept) = (HashMap::new(), Vec::new());
-        Tally { format, color, errors: 0, warnings: 0, notes: 0, zones, kept }
+        let (zones, against, kept) = (HashMap::new(), None, Vec::new());
+        Tally { against, format, color, errors: 0, warnings: 0, notes: 0, zones, kept }
     }
 
     /// A path that holds no zone file is an error: what was meant to be checked was not.
@@ -76,8 +83,22 @@ impl Tally {
         self.whole_file(&codes::FILE_UNREADABLE, &shown, why, &human);
     }
 
+    /// Finds what the zones are to be compared with.
+    fn open(&mut self, text: &str, sources: &Sources) {
+        match Against::open(text, sources) {
+            Ok(against) => self.against = Some(against),
+            Err(why) => {
+                let what = format!("nothing is compared with it: {why}");
+                let human = format!("error[{}]: {text}: {what}\n", codes::NOT_COMPARED.id);
+                self.whole_file(&codes::NOT_COMPARED, text, what, &human);
+            }
+        }
+    }
+
     fn file(&mut self, path: &Path, include_paths: &[PathBuf]) {
-        let Loaded { zone, report, .. } = load_with(path, include_paths, Lints::All);
+        let mut loaded = load_with(path, include_paths, Lints::All);
+        let compared = self.against.as_mut().and_then(|against| against.compare(&mut loaded));
+        let Loaded { zone, report, .. } = loaded;
         if !report.findings.is_empty() {
             self.say(|color| format!("{}\n", render::report(&report, color)));
             self.take(&report);
@@ -85,7 +106,10 @@ impl Tally {
         let Some(zone) = zone else { return };
         let shown = path.display().to_string();
         let (apex, records) = (zone.apex().to_buf(), zone.record_count());
-        self.say(|_| format!("{shown}: {apex} serial {}, {records} records", zone.serial()));
+        let compared = compared.unwrap_or_default();
+        self.say(|_| {
+            format!("{shown}: {apex} serial {}, {records} records{compared}", zone.serial())
+        });
         if let Some(first) = self.zones.insert(apex.clone(), shown.clone()) {
             let what = format!("two files hold {apex}: {first} and {shown}; remove one of them");
             let human = format!("error[{}]: {what}\n", codes::ZONE_TWICE.id);

@@ -42,6 +42,8 @@ codes! {
     SERIAL_BACKWARD     Warning "Z005" "the serial went back";
     FILE_NAMED_OTHERWISE Warning "Z006" "the file is named after another zone";
     FILE_CUT            Note    "Z007" "the last line has no line end";
+    NOT_COMPARED        Error   "Z008" "the version to compare with cannot be had";
+    NOTHING_TO_COMPARE  Note    "Z009" "there is no version to compare with";
     SYNTAX              Error   "Z101" "the line is not a record";
     BAD_NAME            Error   "Z102" "not a domain name";
     BAD_TYPE            Error   "Z103" "not a record type";
