@@ -6,6 +6,7 @@
 mod against;
 mod ask;
 mod check;
+mod delegation;
 mod fmt;
 mod logging;
 mod new;

@@ -1,7 +1,7 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the zones, then the
 //! loop.
 
-use super::{Choice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use super::{Choice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch, delegation};
 use crate::diag::Severity;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
@@ -180,6 +180,7 @@ fn no_zone(sources: &Sources) -> String {
 /// Runs the worker and the loop until the loop ends.
 fn serve_zones(listeners: Vec<Listener>, library: Library, state: State) -> Result<(), Stopped> {
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
+    let hint = delegation::hint(library.zones().filter_map(|held| held.zone), &addresses);
     let server = Server::new(listeners, state, Limits::default());
     let server = server.map_err(|error| cannot_run(&error, ""))?;
     let waker = server.waker();
@@ -190,6 +191,9 @@ fn serve_zones(listeners: Vec<Listener>, library: Library, state: State) -> Resu
     });
     let running = crate::reload::start(library, wake);
     let Running { commands, changes, thread } = running.map_err(|error| cannot_run(&error, ""))?;
+    if let Some(hint) = hint {
+        log::info!("{hint}");
+    }
     // Said once signals are taken: whoever waits for this line may end us right after it.
     for address in addresses {
         log::info!("listening on {address} (UDP and TCP)");
