@@ -36,7 +36,8 @@ pub(super) fn hint<'z>(
     ))
 }
 
-/// The addresses of the zone's name servers, if all are known and none is listened on.
+/// The addresses of the zone's name servers, if all are known and none is listened on. Whoever is sent
+/// to a loopback address, as for `localhost.`, asks himself.
 fn missed(zone: &Zone, listening: &[IpAddr]) -> Option<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     for server in zone.apex_node().rrset(table::NS)?.targets() {
@@ -48,7 +49,8 @@ fn missed(zone: &Zone, listening: &[IpAddr]) -> Option<Vec<IpAddr>> {
         });
         addresses.extend(sets.flat_map(Rrset::rdatas).filter_map(address));
     }
-    let is_missed = !addresses.is_empty() && !addresses.iter().any(|ip| listening.contains(ip));
+    let is_met = |ip: &IpAddr| ip.is_loopback() || listening.contains(ip);
+    let is_missed = !addresses.is_empty() && !addresses.iter().any(is_met);
     is_missed.then_some(addresses)
 }
 
@@ -93,6 +95,7 @@ mod tests {
         assert!(silent(ELSEWHERE, &["192.0.2.7:53", "127.0.0.1:53"]));
         assert!(silent(ELSEWHERE, &["0.0.0.0:53"]));
         assert!(silent(ELSEWHERE, &["[::]:53"]));
+        assert!(silent("@ NS ns\nns AAAA ::1", &["192.0.2.7:53"]));
         assert!(silent("@ NS ns\nns A 192.0.2.1\n@ NS ns.elsewhere.", &["192.0.2.7:53"]));
         assert!(silent("@ NS ns", &["192.0.2.7:53"]), "it has a warning already");
     }

@@ -94,7 +94,8 @@ impl Builder {
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
         let Record { rtype, ttl, .. } = record;
-        if self.name(name).as_wire() != record.owner.as_wire() {
+        let (known_at, owner) = (self.names[name as usize] as usize, record.owner.as_wire());
+        if self.octets[known_at..known_at + owner.len()] != *owner {
             self.note_case(name, record.owner, span);
         }
         let (word, more) = words.split_first().unwrap_or((&span, &[]));

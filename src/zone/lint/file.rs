@@ -38,12 +38,12 @@ impl Lint<'_, '_> {
     }
 }
 
-/// Whether a file named so is meant for the zone: their names are the same, but that a file's name can
-/// have no slash (RFC 2317 §4 has them in names).
+/// Whether a file named so is meant for the zone: its name is the zone's, or begins with it, as
+/// `smith.edu.signed.zone` does. A file's name can have no slash, as names have by RFC 2317 §4.
 fn stands_for(named: Name<'_>, apex: Name<'_>) -> bool {
+    let (_, labels) = apex.as_wire().split_last().unwrap_or((&0, &[]));
     let alike = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || *b == b'/';
-    named.as_wire().len() == apex.as_wire().len()
-        && named.as_wire().iter().zip(apex.as_wire()).all(alike)
+    named.as_wire().len() > labels.len() && named.as_wire().iter().zip(labels).all(alike)
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
     use crate::name::NameBuf;
 
     #[test]
-    fn a_slash_of_a_zone_is_anything_in_a_file_name() {
+    fn what_names_of_files_stand_for() {
         let stands = |named: &str, apex: &str| {
             let [named, apex]: [NameBuf; 2] = [named, apex].map(|text| text.parse().unwrap());
             stands_for(named.as_name(), apex.as_name())
@@ -61,5 +61,8 @@ mod tests {
         assert!(stands("0-25.2.0.192.in-addr.arpa.", "0/25.2.0.192.in-addr.arpa."));
         assert!(!stands("0-25.2.0.192.in-addr.arpa.", "0/26.2.0.192.in-addr.arpa."));
         assert!(!stands("cs.smith.edu.", "smith.edu."));
+        assert!(stands("smith.edu.signed.", "smith.edu."));
+        assert!(!stands("smith.education.", "smith.edu."));
+        assert!(!stands("smith.edu.", "smith.edu.cs."));
     }
 }
