@@ -43,7 +43,9 @@ impl Lint<'_, '_> {
 fn stands_for(named: Name<'_>, apex: Name<'_>) -> bool {
     let (_, labels) = apex.as_wire().split_last().unwrap_or((&0, &[]));
     let alike = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || *b == b'/';
-    named.as_wire().len() > labels.len() && named.as_wire().iter().zip(labels).all(alike)
+    !apex.is_root()
+        && named.as_wire().len() > labels.len()
+        && named.as_wire().iter().zip(labels).all(alike)
 }
 
 #[cfg(test)]
