@@ -84,6 +84,7 @@ impl<'z> Lint<'z, '_> {
 
     fn node(&mut self, node: Node<'z>) {
         self.owner(node);
+        self.signatures(node);
         if node.is_cut() {
             self.at_cut(node);
         }

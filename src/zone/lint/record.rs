@@ -66,7 +66,6 @@ impl<'z> Lint<'z, '_> {
         }
         match set.rtype() {
             table::NS | table::DNAME if node.name().is_wildcard() => self.wildcard_cut(node, set),
-            table::RRSIG => self.signatures(node, set),
             table::SRV => self.service(node),
             table::TXT | table::SPF => self.text(node, set),
             _ => {}

@@ -26,10 +26,11 @@ pub(super) struct Trouble<'z> {
 }
 
 impl<'z> Lint<'z, '_> {
-    /// Takes note of those signatures that are not valid now, or not for long.
-    pub(super) fn signatures(&mut self, node: Node<'z>, set: Rrset<'z>) {
+    /// Takes note of those signatures of a name that are not valid now, or not for long.
+    pub(super) fn signatures(&mut self, node: Node<'z>) {
         let Some(now) = self.builder.now() else { return };
-        for (number, rdata) in set.rdatas().enumerate() {
+        let sets = node.rrsets().filter(|set| set.rtype() == table::RRSIG);
+        for (number, rdata) in sets.flat_map(Rrset::rdatas).enumerate() {
             let Some((covered, [expiration, inception])) = fields(rdata) else { continue };
             let Some((code, moment)) = judge(now, expiration, inception) else { continue };
             let at = At { owner: node.name(), rtype: table::RRSIG, number, word: 0 };
