@@ -309,8 +309,8 @@ fn load(zone: &Zone) -> Result<zonesmith::zone::Zone, String> {
     let mut builder = Builder::default();
     let mut include = |_: &str, _: &str| Err("nothing is included".to_string());
     let text = zone.text().into_bytes();
-    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place| {
-        builder.add(record, place.record, place.last);
+    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place<'_>| {
+        builder.add(record, place.record, place.words);
     };
     let report = zonefile::read("generated", text, None, &mut include, &mut sink);
     let (built, findings) = builder.finish(Span::default());

@@ -14,7 +14,7 @@ use crate::name::NameBuf;
 use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::load_allowing;
 use crate::rr::{Record, Rtype};
-use crate::zonefile::{self, format};
+use crate::zonefile::{self, Place, format};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -179,7 +179,7 @@ fn as_part(text: &[u8]) -> Vec<u8> {
 /// The records of a text, without those that it includes.
 fn read(name: &str, text: &[u8]) -> (Vec<Owned>, Report) {
     let mut records = Vec::new();
-    let mut sink = |record: Record<'_>, _| {
+    let mut sink = |record: Record<'_>, _: Place<'_>| {
         let Record { owner, ttl, rtype, rdata } = record;
         records.push((owner.to_buf(), ttl, rtype, rdata.to_vec()));
     };
