@@ -49,16 +49,8 @@ impl<'z> Lint<'z, '_> {
     pub(super) fn tell_troubles(&mut self) {
         for Trouble { code, at, covered, moment, count } in std::mem::take(&mut self.troubles) {
             let date = time::date(moment);
-            let (does, help) = match code.id {
-                id if id == codes::SIGNATURE_EXPIRED.id => (
-                    "expired on",
-                    "sign the zone again: who validates takes its answers for forged",
-                ),
-                id if id == codes::SIGNATURE_EARLY.id => {
-                    ("is not valid before", "serve it from then on, or correct the signer's clock")
-                }
-                _ => ("expires on", "sign the zone again before that"),
-            };
+            let is_ahead = self.builder.now().is_some_and(|now| moment > now);
+            let (does, help) = words(code, is_ahead);
             let what = format!("the signature of {} {covered} {does} {date}", at.owner);
             let found = self.warn_at(code, at, what);
             found.span = found.entry;
@@ -67,6 +59,22 @@ impl<'z> Lint<'z, '_> {
                 found.label = format!("the first of {count} such signatures in this zone");
             }
         }
+    }
+}
+
+/// What is said of a signature and its date, and what to do. A date can lie ahead and count as past.
+fn words(code: &Code, is_ahead: bool) -> (&'static str, &'static str) {
+    if *code == codes::SIGNATURE_EARLY {
+        ("is not valid before", "serve it from then on, or correct the signer's clock")
+    } else if *code == codes::SIGNATURE_ENDING {
+        ("expires on", "sign the zone again before that")
+    } else if is_ahead {
+        (
+            "counts as expired, with",
+            "what lies more than 68 years ahead is past (RFC 4034 section 3.1.5): sign for less",
+        )
+    } else {
+        ("expired on", "sign the zone again: who validates takes its answers for forged")
     }
 }
 
