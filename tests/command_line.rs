@@ -439,3 +439,20 @@ fn the_version_is_the_packages() {
     assert_eq!(run.stdout, format!("zonesmith {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(run.code, Some(0));
 }
+
+#[test]
+fn a_reader_that_stops_early_ends_the_program_without_a_word() {
+    let folder = zones(&[("a.example.zone", GOOD), ("b.example.zone", BROKEN)]);
+    let commands: [&[&str]; 3] =
+        [&["check", "."], &["explain", "a.example", "--zones", "."], &["new", "c.example", "::1"]];
+    for arguments in commands {
+        let mut command = zonesmith();
+        command.args(arguments).current_dir(folder.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take()); // nobody reads
+        let ended = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+        assert_eq!(ended.status.code(), Some(141), "{arguments:?}");
+    }
+}

@@ -1,11 +1,10 @@
 //! `zonesmith check`: reads zone files as the server would, and says what it finds.
 //!
 //! People get each finding with its lines, and a line for each zone; machines get the findings alone.
-#![expect(clippy::print_stdout, reason = "what was found is what this command gives")]
 
 use super::against::Against;
 use super::fix::{self, Fixed};
-use super::{Check, EXIT_ZONES, Explained, Format};
+use super::{Check, EXIT_ZONES, Explained, Format, output};
 use crate::diag::formats::{self, Located};
 use crate::diag::{Code, Diagnostic, Report, Severity, Span, codes, explain, render};
 use crate::name::NameBuf;
@@ -42,7 +41,7 @@ struct Tally {
 /// Checks every file; the exit code says whether there was an error.
 pub(super) fn run(check: &Check) -> ExitCode {
     if let Some(explained) = check.explain {
-        println!("{}", explanation(explained));
+        output::line(explanation(explained));
         return ExitCode::SUCCESS;
     }
     let sources = check.zones.sources(check.paths.clone());
@@ -133,7 +132,7 @@ impl Tally {
         let Fixed { loaded, done, left, failed } = fix::file(path, include_paths, is_shared);
         for line in done.iter().chain(&left) {
             match self.format {
-                Format::Human | Format::Short => println!("{line}"),
+                Format::Human | Format::Short => output::line(line),
                 Format::Github | Format::Json | Format::Sarif => log::info!("{line}"),
             }
         }
@@ -190,7 +189,7 @@ impl Tally {
     /// Writes a text for people.
     fn say(&self, text: impl FnOnce(bool) -> String) {
         if self.format == Format::Human {
-            println!("{}", text(self.color));
+            output::line(text(self.color));
         }
     }
 
@@ -205,8 +204,8 @@ impl Tally {
             let located = || Located::new(finding, &report.sources);
             match self.format {
                 Format::Human => {}
-                Format::Short => println!("{}", render::line(finding, &report.sources)),
-                Format::Github => println!("{}", formats::github(&located())),
+                Format::Short => output::line(render::line(finding, &report.sources)),
+                Format::Github => output::line(formats::github(&located())),
                 Format::Json | Format::Sarif => self.kept.push(located()),
             }
         }
@@ -214,10 +213,10 @@ impl Tally {
 
     fn end(&self, files: usize) {
         match self.format {
-            Format::Human => println!("{}", self.summary(files)),
+            Format::Human => output::line(self.summary(files)),
             Format::Short | Format::Github => {}
-            Format::Json => println!("{}", formats::json(&self.kept)),
-            Format::Sarif => println!("{}", formats::sarif(&self.kept)),
+            Format::Json => output::line(formats::json(&self.kept)),
+            Format::Sarif => output::line(formats::sarif(&self.kept)),
         }
     }
 

@@ -12,6 +12,7 @@ mod fix;
 mod fmt;
 mod logging;
 mod new;
+mod output;
 mod replace;
 mod serve;
 
