@@ -208,6 +208,31 @@ impl Name {
         self != ancestor && self.is_within(ancestor)
     }
 
+    /// How many labels it has.
+    pub(crate) fn labels(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The leftmost label; of the root nothing.
+    pub(crate) fn first(&self) -> &[u8] {
+        self.0.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// The labels from the right: these sort in canonical order (RFC 4034 §6.1).
+    pub(crate) fn canonical(&self) -> Vec<Vec<u8>> {
+        self.0.iter().rev().cloned().collect()
+    }
+
+    /// The labels in front of an ancestor.
+    pub(crate) fn prefix(&self, ancestor: &Name) -> Name {
+        Name(self.0[..self.0.len() - ancestor.0.len()].to_vec())
+    }
+
+    /// The labels with those of `suffix` behind them.
+    pub(crate) fn before(&self, suffix: &Name) -> Name {
+        Name([&self.0[..], &suffix.0].concat())
+    }
+
     /// The rightmost `labels` labels.
     pub(crate) fn suffix(&self, labels: usize) -> Name {
         Name(self.0[self.0.len() - labels..].to_vec())
@@ -241,6 +266,14 @@ impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The same query with EDNS and DO (RFC 3225).
+pub(crate) fn query_with_do(qname: &[u8], rtype: u16) -> Vec<u8> {
+    let mut query = query(qname, rtype, Some(1232));
+    let flags = query.len() - 4;
+    query[flags] |= 0x80;
+    query
 }
 
 /// A query for a name in wire form, over which only EDNS version 0 with `udp_len` may stand.
