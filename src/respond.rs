@@ -4,8 +4,8 @@
 //! no file, and does not allocate.
 
 use crate::answer::additional::{self, Need};
-use crate::answer::{self, Data, End, Item, Owner, Reply, Scratch};
-use crate::name::{Name, Suffixes};
+use crate::answer::{self, Data, End, Item, Owner, Reply, Scratch, Terms};
+use crate::name::Suffixes;
 use crate::rr::{Class, table};
 use crate::wire::codes::{Ede, Rcode};
 use crate::wire::compress::Compressor;
@@ -42,6 +42,14 @@ pub struct Peer {
 pub struct Policy {
     /// Leave the NS set and its addresses out of positive answers.
     pub minimal_responses: bool,
+    /// Follow aliases into other zones that are served here.
+    pub aliases_across_zones: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { minimal_responses: true, aliases_across_zones: false }
+    }
 }
 
 /// All that answering looks at. The loop owns it.
@@ -120,12 +128,16 @@ pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>)
             reason
         }
         Verdict::Answer(slot, zone) => {
-            let reply = answer::answer(zone, request.question, hashes, scratch);
+            let terms = Terms {
+                dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
+                beyond: Some(&*zones).filter(|_| policy.aliases_across_zones),
+            };
+            let reply = answer::answer(zone, request.question, hashes, terms, scratch);
             // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
             if reply.authoritative && request.question.class == Class::IN {
                 response.set_authoritative();
             }
-            write(&mut response, &reply, zones, *policy, scratch);
+            write(&mut response, &reply, zones, *policy, terms, scratch);
             match slot {
                 Slot::Stale(_) => Reason::AnsweredStale(reply.end),
                 _ => Reason::Answered(reply.end),
@@ -162,7 +174,7 @@ fn decide<'z>(request: &Request<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> V
     if !matches!(question.class, Class::IN | Class::ANY) {
         return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::OtherClass);
     }
-    let nearest = find_zone(question, hashes, zones);
+    let nearest = zones.nearest(question.name, question.rtype, hashes);
     if matches!(question.rtype, table::AXFR | table::IXFR) {
         return refuse_transfer(nearest.is_some_and(|(_, labels)| labels == hashes.labels()));
     }
@@ -184,20 +196,6 @@ fn refuse_transfer<'z>(of_apex: bool) -> Verdict<'z> {
     }
 }
 
-/// The zone nearest to the name, and how many labels its apex has. A question for the DS of its apex
-/// is the parent's to answer, where that one is served too (RFC 4035 §3.1.4.1).
-fn find_zone<'z>(
-    question: Question<'_>,
-    hashes: &Suffixes,
-    zones: &'z ZoneSet,
-) -> Option<(&'z Slot, usize)> {
-    let nearest = zones.find(question.name, hashes, hashes.labels())?;
-    if question.rtype == table::DS && nearest.1 == hashes.labels() && nearest.1 > 0 {
-        return zones.find(question.name, hashes, nearest.1 - 1).or(Some(nearest));
-    }
-    Some(nearest)
-}
-
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
 /// kindness is left out.
 fn write(
@@ -205,11 +203,12 @@ fn write(
     reply: &Reply<'_>,
     zones: &ZoneSet,
     policy: Policy,
+    terms: Terms<'_>,
     scratch: &Scratch,
 ) {
     response.status(reply.rcode, None);
     match write_needed(response, reply, scratch) {
-        Ok(()) => write_kindnesses(response, reply, zones, policy, scratch),
+        Ok(()) => write_kindnesses(response, reply, zones, policy, terms, scratch),
         Err(DoesNotFit) => response.set_truncated(),
     }
 }
@@ -220,15 +219,16 @@ fn write_needed(
     reply: &Reply<'_>,
     scratch: &Scratch,
 ) -> Result<(), DoesNotFit> {
-    for item in reply.answer.iter() {
+    for item in &reply.answer {
         write_item(response, Section::Answer, reply, item, scratch)?;
     }
-    if let Some(item) = &reply.authority {
+    for item in &reply.authority {
         write_item(response, Section::Authority, reply, item, scratch)?;
     }
     let mut outcome = Ok(());
     additional::glue(reply, |need, owner, set| {
-        let written = write_set(response, Section::Additional, owner, set);
+        let item = Item::rrset(Owner::Name(owner), set); // glue is never signed (RFC 4035 §2.2)
+        let written = write_item(response, Section::Additional, reply, &item, scratch);
         if need == Need::Required && written.is_err() {
             outcome = written;
             return false;
@@ -245,25 +245,30 @@ fn write_kindnesses(
     reply: &Reply<'_>,
     zones: &ZoneSet,
     policy: Policy,
+    terms: Terms<'_>,
     scratch: &Scratch,
 ) {
     if reply.end != End::Found {
         return;
     }
+    let mut write = |section, owner, node, set| {
+        let item = Item::of_node(Owner::Name(owner), node, set, terms.dnssec_ok);
+        write_item(response, section, reply, &item, scratch)
+    };
     let found = reply.answer.iter().filter_map(Item::as_rrset);
     let mut name_servers = None;
     if !policy.minimal_responses {
-        let ns = reply.zone.apex_node().rrset(table::NS);
-        name_servers = ns
-            .filter(|&ns| !found.clone().any(|set| set.is(ns)))
-            .filter(|&ns| write_set(response, Section::Authority, reply.zone.apex(), ns).is_ok());
+        let apex = reply.zone.apex_node();
+        let ns = apex.rrset(table::NS).filter(|&ns| !found.clone().any(|set| set.is(ns)));
+        name_servers = ns.filter(|&ns| write(Section::Authority, apex.name(), apex, ns).is_ok());
     }
     let sets = found.chain(name_servers);
-    additional::of_targets(sets, reply, scratch, zones, |owner, addresses| {
-        let _ = write_set(response, Section::Additional, owner, addresses); // as far as it fits
+    additional::of_targets(sets, reply, scratch, zones, |owner, node, addresses| {
+        let _ = write(Section::Additional, owner, node, addresses); // as far as it fits
     });
 }
 
+/// Writes an RRset and its signatures, both or neither.
 fn write_item(
     response: &mut Response<'_>,
     section: Section,
@@ -275,23 +280,25 @@ fn write_item(
         Owner::Qname => response::Owner::Qname,
         other => response::Owner::Name(reply.name_of(other, scratch)),
     };
-    match item.data {
-        Data::Rrset(set) => response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas()),
-        Data::Cname { ttl, target } => {
-            let target = std::iter::once(scratch.name(target).as_wire());
-            response.rrset(section, owner, table::CNAME, ttl, target)
+    response.unit(section, |response| {
+        let mut write =
+            |set: Rrset<'_>| response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas());
+        match item.data {
+            Data::Rrset(set) => write(set)?,
+            Data::Signatures(node) => {
+                let mut sets = node.rrsets().filter(|set| set.rtype() == table::RRSIG);
+                sets.try_for_each(write)?;
+            }
+            Data::Cname { ttl, target } => {
+                let target = std::iter::once(scratch.name(target).as_wire());
+                response.rrset(section, owner, table::CNAME, ttl, target)?;
+            }
         }
-    }
-}
-
-fn write_set(
-    response: &mut Response<'_>,
-    section: Section,
-    owner: Name<'_>,
-    set: Rrset<'_>,
-) -> Result<(), DoesNotFit> {
-    let owner = response::Owner::Name(owner);
-    response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas())
+        match item.signatures {
+            Some(set) => response.rrset(section, owner, set.rtype(), set.ttl(), set.rdatas()),
+            None => Ok(()),
+        }
+    })
 }
 
 /// One line about a query and its answer: `smith.edu. NS NOERROR: found`.

@@ -106,7 +106,7 @@ fn state(minimal_responses: bool) -> State {
     let report = zonefile::read("zone.zone", text, origin, &mut include, &mut sink);
     let (zone, findings) = builder.finish(Span::default());
     assert!(report.findings.is_empty() && findings.is_empty(), "{report:?} {findings:?}");
-    let mut state = State::new(Policy { minimal_responses });
+    let mut state = State::new(Policy { minimal_responses, ..Policy::default() });
     let apex = "zone.".parse().unwrap();
     state.zones.apply(Change { apex, slot: Some(Slot::Live(zone.unwrap().into())) });
     state.zones.apply(Change { apex: "broken.".parse().unwrap(), slot: Some(Slot::Broken) });

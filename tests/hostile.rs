@@ -71,7 +71,7 @@ fn zone_paths() -> Vec<PathBuf> {
 
 #[test]
 fn no_message_makes_a_wrong_answer() {
-    let mut state = State::new(Policy { minimal_responses: false });
+    let mut state = State::new(Policy { minimal_responses: false, ..Policy::default() });
     let mut names = vec![Name::default(), Name::of("www.elsewhere."), Name::of("www.broken.")];
     for path in zone_paths() {
         let Loaded { apex, zone, .. } = load::load(&path);
@@ -213,7 +213,7 @@ fn compressed_names_are_the_names_of_the_zone() {
     assert!(!report.has_errors(), "{}", render::report(&report, false));
     let apex = builder.apex().unwrap();
     let zone = builder.finish(Span::default()).0.unwrap();
-    let mut state = State::new(Policy { minimal_responses: false });
+    let mut state = State::new(Policy { minimal_responses: false, ..Policy::default() });
     state.zones.apply(Change { apex, slot: Some(Slot::Live(zone.into())) });
     let names = ["", "many", "ptr", "srv", "ns", "a.b.wild", "host7.sub7.deep.down.here"];
     let asked = names.map(|name| Name::of(&format!("{name}.crowded.zone.")));

@@ -96,7 +96,8 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
 
 fn load_zones(scenario: &Scenario) -> Result<State, String> {
     let folder = written(scenario)?;
-    let mut state = State::new(Policy { minimal_responses: scenario.minimal_responses });
+    let mut state =
+        State::new(Policy { minimal_responses: scenario.minimal_responses, ..Policy::default() });
     for zone in &scenario.zones {
         let loaded = load::load(&folder.path().join(&zone.file_name));
         let apex = loaded.apex.ok_or(format!("{} is about no zone", zone.file_name))?;

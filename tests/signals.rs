@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn sighup_reloads_and_sigterm_ends_after_what_was_asked_is_answered() {
     let listeners = listen::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
     let address = listeners[0].local;
-    let state = State::new(Policy { minimal_responses: true });
+    let state = State::new(Policy::default());
     let server = Server::new(listeners, state, Limits::default()).unwrap();
     let (_changes, change_receiver) = mpsc::channel();
     let (command_sender, commands) = mpsc::channel();

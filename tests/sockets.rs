@@ -35,7 +35,7 @@ fn start_with(listen: &[&str], limits: Limits) -> Running {
     let asked: Vec<SocketAddr> = listen.iter().map(|text| text.parse().unwrap()).collect();
     let listeners = listen::bind(&asked).unwrap();
     let addresses = listeners.iter().map(|listener| listener.local).collect();
-    let state = State::new(Policy { minimal_responses: true });
+    let state = State::new(Policy::default());
     let server = Server::new(listeners, state, limits).unwrap();
     let waker = server.waker();
     let (changes, change_receiver) = mpsc::channel();

@@ -46,7 +46,7 @@ fn state() -> State {
     let report = zonefile::read("zone", text, origin, &mut include, &mut sink);
     assert!(!report.has_errors(), "{report:?}");
     let zone = builder.finish(Span::default()).0.unwrap();
-    let mut state = State::new(Policy { minimal_responses: true });
+    let mut state = State::new(Policy::default());
     let apex = "zone.".parse().unwrap();
     state.zones.apply(Change { apex, slot: Some(Slot::Live(zone.into())) });
     state

@@ -5,7 +5,7 @@
 //! are a kindness. With an answer go the addresses of what NS, MX and SRV records point at, from any
 //! zone served here, as a kindness too.
 
-use super::{End, Reply, Scratch};
+use super::{Reply, Scratch};
 use crate::name::{Name, Suffixes};
 use crate::rr::table;
 use crate::zone::set::ZoneSet;
@@ -28,14 +28,11 @@ pub enum Need {
 /// Hands the addresses that belong to a referral to `take`, with their owner, the required ones
 /// first; ends when it says so.
 pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z>) -> bool) {
-    let Some(ns) = reply.authority.filter(|_| reply.end == End::Referral) else {
-        return;
-    };
-    let (Some(set), super::Owner::Name(cut)) = (ns.as_rrset(), ns.owner) else {
-        return;
-    };
+    let Some(cut) = reply.cut() else { return };
+    let Some(set) = cut.rrset(table::NS) else { return };
     for need in [Need::Required, Need::Kindness] {
-        let targets = set.targets().filter(|name| name.is_within(cut) == (need == Need::Required));
+        let targets =
+            set.targets().filter(|name| name.is_within(cut.name()) == (need == Need::Required));
         for node in targets.filter_map(|name| reply.zone.node_of(name)) {
             for addresses in addresses(node) {
                 if !take(need, node.name(), addresses) {
@@ -46,18 +43,19 @@ pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z
     }
 }
 
-/// Hands the addresses of what `sets` point at to `take`, with their owner, from whichever zone holds
-/// them; each once, and none that the answer holds already.
+/// Hands the addresses of what `sets` point at to `take`, with their owner and the node that has them,
+/// from whichever zone holds them; each once, and none that the answer holds already.
 pub fn of_targets<'z>(
     sets: impl Iterator<Item = Rrset<'z>>,
     reply: &Reply<'z>,
     scratch: &Scratch,
     zones: &'z ZoneSet,
-    mut take: impl FnMut(Name<'z>, Rrset<'z>),
+    mut take: impl FnMut(Name<'z>, Node<'z>, Rrset<'z>),
 ) {
     let mut given: ArrayVec<(Name<'z>, Rrset<'z>), KINDNESSES_MAX> = ArrayVec::new();
     for target in sets.flat_map(Rrset::targets) {
-        for set in held(target, zones).into_iter().flat_map(addresses) {
+        let held = held(target, zones);
+        for (node, set) in held.into_iter().flat_map(|n| addresses(n).map(move |set| (n, set))) {
             if given.iter().any(|(owner, other)| other.is(set) && *owner == target)
                 || reply.holds(target, set, scratch)
             {
@@ -66,17 +64,17 @@ pub fn of_targets<'z>(
             if given.try_push((target, set)).is_err() {
                 return;
             }
-            take(target, set);
+            take(target, node, set);
         }
     }
 }
 
 /// The node that answers for a name, where a zone here has authority over it.
-fn held<'z>(name: Name<'z>, zones: &'z ZoneSet) -> Option<Node<'z>> {
+fn held<'z>(name: Name<'_>, zones: &'z ZoneSet) -> Option<Node<'z>> {
     let hashes = Suffixes::of(name);
     let (slot, _) = zones.find(name, &hashes, hashes.labels())?;
     match slot.zone()?.locate(name, &hashes) {
-        Position::Exact(node) | Position::Wildcard(node) => Some(node),
+        Position::Exact(node) | Position::Wildcard { source: node, .. } => Some(node),
         _ => None,
     }
 }

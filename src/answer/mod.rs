@@ -1,25 +1,48 @@
 //! Question × zone → [`Reply`]: RFC 1034 §4.3.2, steps 3 to 6.
 //!
 //! A reply is a value, not yet bytes: which RRsets stand in which section, under which name, and why.
-//! [`alias`] follows CNAMEs and DNAMEs to where the question ends, [`additional`] says which addresses
-//! go along. Nothing here knows how long a message may be.
+//! [`alias`] follows CNAMEs and DNAMEs to where the question ends, [`proof`] says what a signed zone
+//! owes besides, [`additional`] which addresses go along. Nothing here knows how long a message may be.
+//! A reply keeps where each name of its chain stands in its zone: that is what `explain` prints.
 
 pub mod additional;
 mod alias;
 mod list;
+mod proof;
 
-pub use list::{Data, Item, List, Owner};
+pub use list::{Answers, Authorities, Data, Item, Owner};
 
 use crate::name::{Name, NameBuf, Suffixes};
 use crate::rr::table;
 use crate::wire::codes::Rcode;
 use crate::wire::request::Question;
+use crate::zone::set::ZoneSet;
 use crate::zone::{Node, Position, Rrset, Zone};
+use arrayvec::ArrayVec;
+use proof::Claim;
 use std::fmt;
+
+/// How a question is to be answered.
+#[derive(Clone, Copy)]
+pub struct Terms<'z> {
+    /// With signatures, and proofs of what is not there (RFC 3225).
+    pub dnssec_ok: bool,
+    /// The zones in which a chain goes on that leaves its own; none if it ends there.
+    pub beyond: Option<&'z ZoneSet>,
+}
+
+/// A name of a chain, and where it stands.
+#[derive(Clone, Copy)]
+pub struct Visit<'z> {
+    /// The name.
+    pub owner: Owner<'z>,
+    /// Where it stands in its zone.
+    pub position: Position<'z>,
+}
 
 /// What is said to one question.
 pub struct Reply<'z> {
-    /// The zone that says it.
+    /// The zone that says it; of a chain the last one.
     pub zone: &'z Zone,
     /// The name that was asked for.
     pub qname: Name<'z>,
@@ -30,9 +53,12 @@ pub struct Reply<'z> {
     /// How the question ended.
     pub end: End,
     /// What was asked for.
-    pub answer: List<'z>,
-    /// The SOA that goes with a negative answer, or the NS set of a referral.
-    pub authority: Option<Item<'z>>,
+    pub answer: Answers<'z>,
+    /// The SOA that goes with a negative answer, or the NS set of a referral, and what shows that it is
+    /// right.
+    pub authority: Authorities<'z>,
+    /// The names of the chain, from the one asked for to the last.
+    pub visits: ArrayVec<Visit<'z>, { CHAIN_MAX + 1 }>,
 }
 
 /// How a question ended.
@@ -95,6 +121,7 @@ pub fn answer<'z>(
     zone: &'z Zone,
     question: Question<'z>,
     hashes: &Suffixes,
+    terms: Terms<'z>,
     scratch: &mut Scratch,
 ) -> Reply<'z> {
     scratch.made.clear();
@@ -104,14 +131,15 @@ pub fn answer<'z>(
         rcode: Rcode::NOERROR,
         authoritative: true,
         end: End::Found,
-        answer: List::default(),
-        authority: None,
+        answer: Answers::default(),
+        authority: Authorities::default(),
+        visits: ArrayVec::new(),
     };
-    reply.end = alias::follow(zone, question, hashes, scratch, &mut reply);
+    reply.end = alias::follow(question, hashes, terms, scratch, &mut reply);
     match reply.end {
         End::Found | End::OutOfZone | End::Loop | End::Referral => {}
-        End::NoData => reply.deny(Rcode::NOERROR),
-        End::NxDomain => reply.deny(Rcode::NXDOMAIN),
+        End::NoData => reply.deny(Rcode::NOERROR, terms),
+        End::NxDomain => reply.deny(Rcode::NXDOMAIN, terms),
         End::TooLong => reply.rcode = Rcode::YXDOMAIN,
     }
     reply
@@ -137,66 +165,135 @@ impl<'z> Reply<'z> {
         twins.any(|item| self.name_of(item.owner, scratch) == owner)
     }
 
-    /// There is nothing, and the SOA says for how long (RFC 2308 §3).
-    fn deny(&mut self, rcode: Rcode) {
-        self.rcode = rcode;
-        let soa = self.zone.negative_soa();
-        self.authority = Some(Item::rrset(Owner::Name(self.zone.apex()), soa));
+    /// The cut that a referral is about.
+    pub fn cut(&self) -> Option<Node<'z>> {
+        match self.visits.last()?.position {
+            Position::Cut(node) if self.end == End::Referral => Some(node),
+            _ => None,
+        }
     }
 
-    /// The zone ends at `cut`. AA stays set if an alias was answered (RFC 6604 §2.1).
-    fn refer(&mut self, cut: Node<'z>, ns: Rrset<'z>) {
+    /// Takes what the last name of a chain has; gives how the question ended.
+    fn finish(
+        &mut self,
+        owner: Owner<'z>,
+        position: Position<'z>,
+        step: &Step<'z>,
+        terms: Terms<'z>,
+        scratch: &Scratch,
+    ) -> End {
+        let name = self.name_of(owner, scratch);
+        match *step {
+            Step::Found(node, set) => {
+                if !self.holds(name, set, scratch) {
+                    self.answer.push(Item::of_node(owner, node, set, terms.dnssec_ok));
+                }
+                End::Found
+            }
+            Step::Signatures(node) => {
+                self.answer.push(Item { owner, data: Data::Signatures(node), signatures: None });
+                End::Found
+            }
+            Step::Referral(cut, ns) => {
+                self.refer(cut, ns, terms);
+                End::Referral
+            }
+            Step::NoData(node) => {
+                let claim = match position {
+                    Position::Wildcard { source, encloser } => {
+                        Claim::NoTypeExpanded { source, encloser }
+                    }
+                    _ => Claim::NoType { node },
+                };
+                self.show(name, claim, terms);
+                End::NoData
+            }
+            Step::NxDomain(encloser) => {
+                self.show(name, Claim::NoName { encloser }, terms);
+                End::NxDomain
+            }
+            Step::Cname(..) | Step::Dname(..) => End::OutOfZone, // a link, and no end
+        }
+    }
+
+    /// Adds what shows a claim about `name`, if that was asked for and the zone is signed.
+    fn show(&mut self, name: Name<'_>, claim: Claim<'z>, terms: Terms<'z>) {
+        if let Some(denial) = self.zone.denial().filter(|_| terms.dnssec_ok) {
+            proof::add(self, denial, name, claim);
+        }
+    }
+
+    /// There is nothing, and the SOA says for how long (RFC 2308 §3).
+    fn deny(&mut self, rcode: Rcode, terms: Terms<'z>) {
+        self.rcode = rcode;
+        let (apex, soa) = (self.zone.apex_node(), self.zone.negative_soa());
+        let owner = Owner::Name(apex.name());
+        self.authority.insert(0, Item::of_node(owner, apex, soa, terms.dnssec_ok));
+    }
+
+    /// The zone ends at `cut`. AA stays set if an alias was answered (RFC 6604 §2.1). The NS records
+    /// are not signed here, a DS is; without one it is shown that there is none (RFC 4035 §3.1.4).
+    fn refer(&mut self, cut: Node<'z>, ns: Rrset<'z>, terms: Terms<'z>) {
         self.authoritative = !self.answer.is_empty();
-        self.authority = Some(Item::rrset(Owner::Name(cut.name()), ns));
+        let owner = Owner::Name(cut.name());
+        self.authority.push(Item::rrset(owner, ns));
+        let signed = terms.dnssec_ok && self.zone.denial().is_some();
+        match cut.rrset(table::DS).filter(|_| signed) {
+            Some(ds) => self.authority.push(Item::of_node(owner, cut, ds, true)),
+            None => self.show(cut.name(), Claim::NoType { node: cut }, terms),
+        }
     }
 }
 
 /// What the zone says to one name of the chain.
 enum Step<'z> {
     /// The records.
-    Found(Rrset<'z>),
+    Found(Node<'z>, Rrset<'z>),
+    /// The signatures of all records.
+    Signatures(Node<'z>),
     /// Another name to go on with.
-    Cname(Rrset<'z>),
+    Cname(Node<'z>, Rrset<'z>),
     /// Another name for everything below this node.
     Dname(Node<'z>, Rrset<'z>),
     /// Whom to ask instead.
     Referral(Node<'z>, Rrset<'z>),
-    /// No records of that type.
-    NoData,
-    /// No such name.
-    NxDomain,
+    /// This node has no records of that type.
+    NoData(Node<'z>),
+    /// No such name; its closest encloser.
+    NxDomain(Node<'z>),
 }
 
 /// One round of RFC 1034 §4.3.2 step 3.
-fn step<'z>(zone: &'z Zone, name: Name<'_>, hashes: &Suffixes, question: Question<'_>) -> Step<'z> {
-    match zone.locate(name, hashes) {
+fn step<'z>(position: Position<'z>, name: Name<'_>, question: Question<'_>) -> Step<'z> {
+    match position {
         Position::Exact(node) => records(node, question),
         // The parent side of a cut has authority over DS (RFC 4035 §3.1.4.1), and over it alone.
         Position::Cut(node) if question.rtype == table::DS && node.name() == name => {
-            node.rrset(table::DS).map_or(Step::NoData, Step::Found)
+            node.rrset(table::DS).map_or(Step::NoData(node), |set| Step::Found(node, set))
         }
-        Position::Cut(node) => match node.rrset(table::NS) {
-            Some(ns) => Step::Referral(node, ns),
-            None => Step::NoData,
-        },
-        Position::Dname(node) => match node.rrset(table::DNAME) {
-            Some(dname) => Step::Dname(node, dname),
-            None => Step::NxDomain,
-        },
+        Position::Cut(node) => {
+            node.rrset(table::NS).map_or(Step::NoData(node), |ns| Step::Referral(node, ns))
+        }
+        Position::Dname(node) => {
+            node.rrset(table::DNAME).map_or(Step::NxDomain(node), |set| Step::Dname(node, set))
+        }
         // RFC 4592 §3.3: a wildcard answers as if its records were the name's own.
-        Position::Wildcard(node) => records(node, question),
-        Position::Nowhere => Step::NxDomain,
+        Position::Wildcard { source, .. } => records(source, question),
+        Position::Nowhere(encloser) => Step::NxDomain(encloser),
     }
 }
 
 /// The records of a node that match the question (RFC 1034 §4.3.2 step 3a and 3c).
 fn records<'z>(node: Node<'z>, question: Question<'_>) -> Step<'z> {
-    if question.rtype == table::ANY {
+    let found = match question.rtype {
         // RFC 8482 §4.1: one RRset is a full answer.
-        return node.rrsets().next().map_or(Step::NoData, Step::Found);
-    }
-    match node.rrset(question.rtype) {
-        Some(set) => Step::Found(set),
-        None => node.rrset(table::CNAME).map_or(Step::NoData, Step::Cname),
+        table::ANY => node.rrsets().find(|set| set.rtype() != table::RRSIG),
+        table::RRSIG if node.rrset(table::RRSIG).is_some() => return Step::Signatures(node),
+        rtype => node.rrset(rtype),
+    };
+    match found.or_else(|| node.rrset(table::CNAME)) {
+        Some(set) if set.rtype() == table::CNAME && found.is_none() => Step::Cname(node, set),
+        Some(set) => Step::Found(node, set),
+        None => Step::NoData(node),
     }
 }

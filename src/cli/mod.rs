@@ -85,6 +85,9 @@ struct Serve {
     /// Leave the NS set and its addresses out of positive answers
     #[arg(long, value_name = "CHOICE", default_value = "yes")]
     minimal_responses: Choice,
+    /// Follow aliases into other zones that are served here, for clients that are no resolvers
+    #[arg(long, value_name = "CHOICE", default_value = "no")]
+    aliases_across_zones: Choice,
     /// How long the zone of a removed file is still served
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     remove_after: Duration,

@@ -97,8 +97,10 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
         log::error!("{}", no_zone(sources));
         return Err(Stopped(EXIT_ZONES));
     }
-    let minimal_responses = serve.minimal_responses == Choice::Yes;
-    let mut state = State::new(Policy { minimal_responses });
+    let mut state = State::new(Policy {
+        minimal_responses: serve.minimal_responses == Choice::Yes,
+        aliases_across_zones: serve.aliases_across_zones == Choice::Yes,
+    });
     for change in changes {
         state.zones.apply(change);
     }

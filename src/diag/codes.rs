@@ -61,7 +61,9 @@ codes! {
     TTL_DIFFERS         Warning "Z208" "records of one set differ in their TTL";
     DUPLICATE           Warning "Z209" "the record is there already";
     TYPE_NOT_STORED     Error   "Z210" "a type that exists only in messages";
-    ZONE_SIGNED         Warning "Z211" "a signed zone is served without its signatures";
+    NO_DENIAL           Warning "Z212" "a signed zone cannot show that something is not there";
+    HASHED_AGAIN        Warning "Z213" "NSEC3 hashes names more than once";
+    HASHED_TOO_OFTEN    Error   "Z214" "NSEC3 hashes names too often";
     MISSING_DOT         Warning "Z301" "a final dot is missing";
     OWNER_DOUBLED       Warning "Z302" "an owner repeats the zone's name";
     TARGET_ADDRESS      Warning "Z303" "a record points at an address";

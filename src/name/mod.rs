@@ -136,6 +136,13 @@ impl<'a> Name<'a> {
         (at == skip && same_octets(&self.wire[skip..], ancestor.wire)).then_some(skip)
     }
 
+    /// An owned copy in lower case.
+    pub fn to_lower(self) -> NameBuf {
+        let mut name = self.to_buf();
+        name.wire.make_ascii_lowercase(); // a length octet is below every letter
+        name
+    }
+
     /// An owned copy.
     pub fn to_buf(self) -> NameBuf {
         let mut wire = [0; NAME_LEN_MAX];

@@ -63,13 +63,7 @@ fn label_at(name: Name<'_>, offset: u8) -> &[u8] {
 }
 
 fn compare_labels(a: &[u8], b: &[u8]) -> Ordering {
-    let lower = |octets: &[u8]| -> [u8; super::LABEL_LEN_MAX] {
-        let mut label = [0; super::LABEL_LEN_MAX];
-        label[..octets.len()].copy_from_slice(octets);
-        label.make_ascii_lowercase();
-        label
-    };
-    lower(a)[..a.len()].cmp(&lower(b)[..b.len()])
+    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
 }
 
 #[cfg(test)]

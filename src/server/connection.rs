@@ -137,7 +137,7 @@ mod tests {
     use std::time::Duration;
 
     fn setup() -> (Connection, Responder) {
-        let responder = Responder::new(State::new(Policy { minimal_responses: true }));
+        let responder = Responder::new(State::new(Policy::default()));
         let source = ([127, 0, 0, 1], 5353).into();
         (Connection::new(source, responder.now), responder)
     }

@@ -376,7 +376,7 @@ mod tests {
         let (change_sender, changes) = mpsc::channel();
         let (commands, command_receiver) = mpsc::channel();
         let mut worker = Worker::new(changes, commands);
-        let mut state = State::new(Policy { minimal_responses: true });
+        let mut state = State::new(Policy::default());
         change_sender.send(vec![change("smith.edu."), change("umass.edu.")]).unwrap();
         worker.apply_changes(&mut state);
         assert_eq!(state.zones.len(), 2);
@@ -394,7 +394,7 @@ mod tests {
         let (change_sender, changes) = mpsc::channel();
         let (commands, _command_receiver) = mpsc::channel();
         let mut worker = Worker::new(changes, commands);
-        let mut state = State::new(Policy { minimal_responses: true });
+        let mut state = State::new(Policy::default());
         for number in 0..CHANGES_MAX + 1 {
             change_sender.send(vec![change(&format!("z{number}.edu."))]).unwrap();
         }
@@ -410,7 +410,7 @@ mod tests {
         let (_, changes) = mpsc::channel();
         let (commands, _) = mpsc::channel();
         let mut worker = Worker::new(changes, commands);
-        let mut state = State::new(Policy { minimal_responses: true });
+        let mut state = State::new(Policy::default());
         worker.apply_changes(&mut state);
         worker.reload();
         assert!(!worker.alive && state.zones.is_empty());

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_counters_add_up() {
-        let policy = Policy { minimal_responses: true };
+        let policy = Policy::default();
         let mut responder = Responder::new(State::new(policy));
         let source = ([127, 0, 0, 1], 5353).into();
         let mut out = Vec::new();

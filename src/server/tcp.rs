@@ -293,7 +293,7 @@ mod tests {
         let limits = Limits { connections_max: 2, idle_max: IDLE_MAX };
         Table {
             connections: Connections::new(limits),
-            responder: Responder::new(State::new(Policy { minimal_responses: true })),
+            responder: Responder::new(State::new(Policy::default())),
             poll: mio::Poll::new().unwrap(),
             listener: std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
         }

@@ -117,6 +117,22 @@ impl<'o> Response<'o> {
         self.bits |= bits::TC;
     }
 
+    /// Has several RRsets of one section written, all or none.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`], with the message as it was before.
+    pub fn unit(
+        &mut self,
+        section: Section,
+        write: impl FnOnce(&mut Response<'_>) -> Result<(), DoesNotFit>,
+    ) -> Result<(), DoesNotFit> {
+        let (start, count) = (self.out.len(), self.counts[section as usize]);
+        write(self).inspect_err(|DoesNotFit| {
+            self.out.truncate(start);
+            self.counts[section as usize] = count;
+        })
+    }
+
     /// Appends an RRset to a section. Sections are written in their order.
     ///
     /// # Errors

@@ -7,13 +7,13 @@
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
 use super::lint::Lint;
-use super::{Flags, NodeEntry, SetEntry, Zone};
+use super::{Flags, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, rdata, table};
 use hashbrown::HashTable;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The most findings about one zone: with a wrong origin each record has one.
 const FINDINGS_MAX: usize = 1000;
@@ -44,6 +44,8 @@ pub struct Builder {
 pub(super) struct Raw {
     name: u32,
     rtype: Rtype,
+    /// The type that a signature is for; zero for other types.
+    covered: Rtype,
     ttl: u32,
     /// Where the data stand in the octets, behind their length.
     data: u32,
@@ -68,8 +70,9 @@ impl Builder {
             u16::try_from(record.rdata.len()).expect("rdata is checked to have 65,535 octets");
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
-        let Record { rtype, ttl, .. } = record;
-        self.records.push(Raw { name, rtype, ttl, data, last: last.start, span });
+        let Record { rtype, ttl, rdata, .. } = record;
+        let covered = covered(rtype, rdata);
+        self.records.push(Raw { name, rtype, covered, ttl, data, last: last.start, span });
     }
 
     /// The apex, as the first SOA gives it.
@@ -102,11 +105,14 @@ impl Builder {
             return None;
         }
         self.check_membership(soa);
-        self.records.sort_by_key(|record| (record.name != soa.name, record.name, record.rtype));
+        let place = |r: &Raw| (r.name != soa.name, r.name, r.rtype, r.covered);
+        self.records.sort_by_key(place);
         let mut zone = self.lay_out();
         let causes = zone.add_empty_non_terminals(self.name(soa.name).to_buf().as_name());
         zone.set_flags();
         self.check_nodes(&zone, start);
+        zone.denial = denial::Chain::of(&zone).map(Box::new);
+        self.check_signed(&zone);
         let zone = Some(zone).filter(|_| !self.unusable)?;
         if zone.record_count() <= self.lint_records_max {
             Lint::new(&zone, self).run(&causes);
@@ -214,6 +220,7 @@ impl Builder {
             nodes: Vec::with_capacity(self.names.len()),
             sets: Vec::new(),
             index: HashTable::with_capacity(self.names.len()),
+            denial: None,
             labels_max: 0,
             apex_labels: 0,
             records: 0,
@@ -222,10 +229,10 @@ impl Builder {
         let mut copies = Vec::new();
         for node in records.chunk_by(|a, b| a.name == b.name) {
             zone.add_node(self.name(node[0].name));
-            for set in node.chunk_by(|a, b| a.rtype == b.rtype) {
+            for set in node.chunk_by(|a, b| (a.rtype, a.covered) == (b.rtype, b.covered)) {
                 let kept = self.without_duplicates(set, &mut copies);
                 let ttl = self.common_ttl(&kept);
-                zone.add_set(set[0].rtype, ttl, kept.iter().map(|record| self.rdata(record)));
+                zone.add_set(&set[0], ttl, kept.iter().map(|record| self.rdata(record)));
             }
         }
         copies.sort_unstable();
@@ -267,13 +274,11 @@ impl Builder {
         kept
     }
 
-    /// The TTL of a set: the lowest, with a warning at the first record that differs. Signatures of one
-    /// name are of several sets and may differ (RFC 4034 §3).
+    /// The TTL of a set: the lowest, with a warning at the first record that differs.
     fn common_ttl(&mut self, set: &[Raw]) -> u32 {
         let first = set[0];
         let lowest = set.iter().map(|record| record.ttl).min().unwrap_or(first.ttl);
-        let differs = |record: &&Raw| record.ttl != first.ttl && record.rtype != table::RRSIG;
-        if let Some(other) = set.iter().find(differs) {
+        if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
             let what = format!(
                 "TTL {} here and {} before in one set of {} records: {lowest} is used for all",
                 other.ttl, first.ttl, first.rtype
@@ -312,6 +317,12 @@ impl Builder {
     }
 }
 
+/// The type that a signature is for (RFC 4034 §3.1.1); zero for records of other types.
+fn covered(rtype: Rtype, rdata: &[u8]) -> Rtype {
+    let first = rdata.first_chunk().filter(|_| rtype == table::RRSIG);
+    Rtype(first.map_or(0, |octets| u16::from_be_bytes(*octets)))
+}
+
 impl Zone {
     fn add_node(&mut self, name: Name<'_>) {
         let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
@@ -337,7 +348,7 @@ impl Zone {
     }
 
     /// Adds a set to the node added last.
-    fn add_set<'r>(&mut self, rtype: Rtype, ttl: u32, rdatas: impl Iterator<Item = &'r [u8]>) {
+    fn add_set<'r>(&mut self, like: &Raw, ttl: u32, rdatas: impl Iterator<Item = &'r [u8]>) {
         let data = self.octets.len();
         let mut count = 0;
         for rdata in rdatas {
@@ -348,7 +359,8 @@ impl Zone {
         }
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let data_end = place(self.octets.len());
-        self.sets.push(SetEntry { data: place(data), data_end, ttl, count, rtype });
+        let &Raw { rtype, covered, .. } = like;
+        self.sets.push(SetEntry { data: place(data), data_end, ttl, count, rtype, covered });
         self.records += count as usize;
         if let Some(node) = self.nodes.last_mut() {
             node.set_count += 1;
@@ -397,6 +409,28 @@ impl Zone {
             if self.is_hidden(name.as_name()) {
                 self.nodes[at].flags.set(Flags::OCCLUDED);
             }
+        }
+        self.flag_hashes();
+    }
+
+    /// A name that has NSEC3 records and their signatures alone is as if it were not there, unless
+    /// something else stands below it (RFC 5155 §7.2.8).
+    fn flag_hashes(&mut self) {
+        let is_denial = |set: Rrset<'_>| [set.rtype(), set.entry.covered].contains(&table::NSEC3);
+        let mut hashes = Vec::new();
+        let mut needed = HashSet::new();
+        for node in self.nodes() {
+            if node.rrset(table::NSEC3).is_some() && node.rrsets().all(is_denial) {
+                hashes.push(node.number as usize);
+            } else if node.name().label_count() > self.apex_labels + 1 {
+                needed.extend(node.name().ancestors().skip(1).map(hash::of));
+            }
+        }
+        hashes.retain(|&at| {
+            !needed.contains(&hash::of(Name::stored(&self.octets[self.nodes[at].name as usize..])))
+        });
+        for at in hashes {
+            self.nodes[at].flags.set(Flags::HASH);
         }
     }
 

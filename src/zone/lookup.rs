@@ -16,10 +16,15 @@ pub enum Position<'z> {
     Cut(Node<'z>),
     /// The name is below one that has a DNAME.
     Dname(Node<'z>),
-    /// The name is not there, but a wildcard stands for it.
-    Wildcard(Node<'z>),
-    /// The name does not exist.
-    Nowhere,
+    /// The name is not there, but a wildcard below its closest encloser stands for it.
+    Wildcard {
+        /// The wildcard.
+        source: Node<'z>,
+        /// The closest encloser.
+        encloser: Node<'z>,
+    },
+    /// The name does not exist, and this is its closest encloser.
+    Nowhere(Node<'z>),
 }
 
 impl Zone {
@@ -28,7 +33,7 @@ impl Zone {
         let mut labels = hashes.labels().min(self.labels_max);
         let encloser = loop {
             match self.suffix_node(name, hashes, labels) {
-                Some(node) if !node.is_occluded() => break node,
+                Some(node) if !node.is_hidden() => break node,
                 _ if labels <= self.apex_labels => break self.apex_node(),
                 _ => labels -= 1,
             }
@@ -38,10 +43,12 @@ impl Zone {
             node if node.is_cut() => Position::Cut(node),
             node if !below => Position::Exact(node),
             node if node.has(Flags::DNAME) => Position::Dname(node),
-            node if node.has(Flags::WILDCARD_BELOW) => self
-                .wildcard(node, hashes.hash(labels))
-                .map_or(Position::Nowhere, Position::Wildcard),
-            _ => Position::Nowhere,
+            node if node.has(Flags::WILDCARD_BELOW) => {
+                self.wildcard(node, hashes.hash(labels)).map_or(Position::Nowhere(node), |source| {
+                    Position::Wildcard { source, encloser: node }
+                })
+            }
+            node => Position::Nowhere(node),
         }
     }
 

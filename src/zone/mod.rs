@@ -8,18 +8,22 @@
 //! ```text
 //! index   hash of the lower-cased name → node            one open-addressing table
 //! nodes   name, flags, its RRsets                        one per name, empty non-terminals too
-//! sets    type, TTL, where the data stand                by node, then by type
+//! sets    type, TTL, where the data stand                by node, then by type; signatures by the
+//!                                                        type that they cover
 //! octets  names and data, length before each             one arena; no allocation per record
+//! denial  the order of NSEC or NSEC3 records             in signed zones alone
 //! ```
 //!
 //! [`set`] holds all zones and finds the one that a name belongs to.
 
 pub mod build;
 mod check;
+pub mod denial;
 mod lint;
 mod lookup;
 pub mod set;
 
+pub use denial::Denial;
 pub use lookup::Position;
 
 use crate::name::{Name, Suffixes, same_octets};
@@ -32,6 +36,8 @@ pub struct Zone {
     nodes: Vec<NodeEntry>,
     sets: Vec<SetEntry>,
     index: HashTable<u32>,
+    /// How it says that something is not there, if it is signed.
+    denial: Option<Box<denial::Chain>>,
     /// The most labels that a name here has: a longer one needs no look.
     labels_max: usize,
     apex_labels: usize,
@@ -55,6 +61,8 @@ struct SetEntry {
     ttl: u32,
     count: u32,
     rtype: Rtype,
+    /// The type that signatures are for; zero for other types.
+    covered: Rtype,
 }
 
 /// What is known of a name.
@@ -70,6 +78,8 @@ impl Flags {
     const WILDCARD_BELOW: Flags = Flags(4);
     /// It has a DNAME.
     const DNAME: Flags = Flags(8);
+    /// Its name is a hash, which nobody asks for: it has NSEC3 records and their signatures alone.
+    const HASH: Flags = Flags(16);
 
     fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0
@@ -85,6 +95,8 @@ impl Flags {
 pub struct Node<'z> {
     zone: &'z Zone,
     entry: &'z NodeEntry,
+    /// Its place among the zone's nodes.
+    number: u32,
 }
 
 /// The records of one name and type (RFC 2181 §5): one TTL, data in the order of the file.
@@ -135,7 +147,13 @@ impl Zone {
 
     /// Every name: the apex, then those with records in the order of the file, then the rest.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.nodes.iter().map(|entry| Node { zone: self, entry })
+        let numbered = (0u32..).zip(&self.nodes);
+        numbered.map(|(number, entry)| Node { zone: self, entry, number })
+    }
+
+    /// How the zone says that something is not there, if it is signed.
+    pub fn denial(&self) -> Option<Denial<'_>> {
+        self.denial.as_deref().map(|chain| Denial { zone: self, chain })
     }
 
     /// Whether both zones hold the same records in the same order within each RRset, whatever the
@@ -160,7 +178,7 @@ impl Zone {
     }
 
     fn node(&self, number: u32) -> Node<'_> {
-        Node { zone: self, entry: &self.nodes[number as usize] }
+        Node { zone: self, entry: &self.nodes[number as usize], number }
     }
 
     /// The node whose name hashes to `hash` and is `name` but for case.
@@ -184,12 +202,18 @@ impl<'z> Node<'z> {
         Name::stored(&self.zone.octets[self.entry.name as usize..])
     }
 
-    /// Its RRset of one type.
+    /// Its RRset of one type. Signatures are in [`Node::signatures`].
     pub fn rrset(self, rtype: Rtype) -> Option<Rrset<'z>> {
         self.rrsets().find(|set| set.entry.rtype == rtype)
     }
 
-    /// Its RRsets, in the order of their types' codes.
+    /// The signatures of its RRset of one type (RFC 4034 §3).
+    pub fn signatures(self, covered: Rtype) -> Option<Rrset<'z>> {
+        self.rrsets().find(|set| set.entry.covered == covered && set.rtype() == table::RRSIG)
+    }
+
+    /// Its RRsets, in the order of their types' codes; signatures are a set for each type that they
+    /// cover.
     pub fn rrsets(self) -> impl Iterator<Item = Rrset<'z>> {
         let start = self.entry.first_set as usize;
         let entries = &self.zone.sets[start..start + usize::from(self.entry.set_count)];
@@ -204,6 +228,16 @@ impl<'z> Node<'z> {
     /// Whether it stands below a cut or a DNAME.
     pub fn is_occluded(self) -> bool {
         self.has(Flags::OCCLUDED)
+    }
+
+    /// Whether nobody can ask for it: it is occluded, or the hash of a name (RFC 5155 §7.2.8).
+    pub fn is_hidden(self) -> bool {
+        self.has(Flags::OCCLUDED) || self.has(Flags::HASH)
+    }
+
+    /// The node of the name above, if that is in the zone.
+    pub fn parent(self) -> Option<Node<'z>> {
+        self.zone.node_of(self.name().parent()?)
     }
 
     fn has(self, flag: Flags) -> bool {
@@ -225,6 +259,12 @@ impl<'z> Rrset<'z> {
     /// How long they may be cached, in seconds.
     pub fn ttl(self) -> u32 {
         self.ttl
+    }
+
+    /// The same records with another time to live.
+    #[must_use]
+    pub fn with_ttl(self, ttl: u32) -> Rrset<'z> {
+        Rrset { ttl, ..self }
     }
 
     /// The number of records.
@@ -252,6 +292,7 @@ impl<'z> Rrset<'z> {
 
     fn same_content(self, other: Rrset<'_>) -> bool {
         self.rtype() == other.rtype()
+            && self.entry.covered == other.entry.covered
             && self.ttl == other.ttl
             && self.entry.count == other.entry.count
             && self.rdatas().zip(other.rdatas()).all(|(a, b)| match self.rtype() {

@@ -2,6 +2,7 @@
 
 use super::Zone;
 use crate::name::{Name, NameBuf, Suffixes, same_octets};
+use crate::rr::{Rtype, table};
 use hashbrown::HashTable;
 use std::sync::Arc;
 
@@ -59,6 +60,21 @@ impl ZoneSet {
                 |entry: &(u64, NameBuf, Slot)| same_octets(entry.1.as_name().as_wire(), suffix);
             self.table.find(hashes.hash(labels), same).map(|entry| (&entry.2, labels))
         })
+    }
+
+    /// The zone nearest to the name, and how many labels its apex has. A question for the DS of its
+    /// apex is the parent's to answer, where that one is served too (RFC 4035 §3.1.4.1).
+    pub fn nearest(
+        &self,
+        name: Name<'_>,
+        rtype: Rtype,
+        hashes: &Suffixes,
+    ) -> Option<(&Slot, usize)> {
+        let nearest = self.find(name, hashes, hashes.labels())?;
+        if rtype == table::DS && nearest.1 == hashes.labels() && nearest.1 > 0 {
+            return self.find(name, hashes, nearest.1 - 1).or(Some(nearest));
+        }
+        Some(nearest)
     }
 
     /// The slot of the zone whose apex is `apex`.

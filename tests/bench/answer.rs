@@ -43,7 +43,7 @@ fn main() {
 
 /// The zones of the repository.
 fn served() -> State {
-    let mut state = State::new(Policy { minimal_responses: true });
+    let mut state = State::new(Policy::default());
     for file in ["smith.edu", "umass.edu", "concordia.ca", "localhost"] {
         let path = format!("{}/zones/{file}.zone", env!("CARGO_MANIFEST_DIR"));
         let loaded = load(path.as_ref());

@@ -75,8 +75,8 @@ fn signing() -> impl Strategy<Value = Option<Signing>> {
     });
     prop_oneof![
         2 => Just(None),
-        0 => Just(Some(Signing::Nsec)),
-        0 => nsec3.prop_map(Some),
+        1 => Just(Some(Signing::Nsec)),
+        2 => nsec3.prop_map(Some),
     ]
 }
 

@@ -62,6 +62,7 @@ impl<'z> Lint<'z, '_> {
                 return;
             }
             match number.checked_sub(first_empty) {
+                _ if node.has(Flags::HASH) => {}
                 _ if node.is_occluded() => self.hidden(node),
                 Some(empty) => self.empty(node, self.zone.node(causes[empty])),
                 None => self.node(node),

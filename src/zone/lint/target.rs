@@ -51,7 +51,7 @@ impl<'z> Lint<'z, '_> {
         }
         match at.rtype {
             table::NS | table::MX | table::SRV => self.server(node, at, target, there),
-            rtype if matches!(there, Position::Nowhere) => {
+            rtype if matches!(there, Position::Nowhere(_)) => {
                 let what = format!("{rtype} points at {target}, which does not exist");
                 self.warn_at(&codes::TARGET_ABSENT, at, what).help = Some(absent_help(target));
             }
@@ -66,12 +66,12 @@ impl<'z> Lint<'z, '_> {
             Position::Exact(node) => node.rrsets().next().is_some(),
             Position::Cut(_) => self.zone.node_of(target).is_some(),
             Position::Dname(_) => true,
-            Position::Wildcard(_) | Position::Nowhere => false,
+            Position::Wildcard { .. } | Position::Nowhere(_) => false,
         };
         if has_data {
             return None;
         }
-        let is_free = matches!(there, Position::Nowhere);
+        let is_free = matches!(there, Position::Nowhere(_));
         doubled(target, self.zone.apex())
             .or_else(|| foreign(target, self.zone).filter(|_| is_free))
             .or_else(|| whole_host(target, self.zone).filter(|_| is_free && at.rtype == table::PTR))
@@ -80,12 +80,12 @@ impl<'z> Lint<'z, '_> {
     /// What NS, MX and SRV point at must have addresses and be no alias (RFC 2181 §10.3, RFC 2782).
     fn server(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, there: Position<'z>) {
         let held = match there {
-            Position::Exact(node) | Position::Wildcard(node) => Some(node),
+            Position::Exact(node) | Position::Wildcard { source: node, .. } => Some(node),
             Position::Cut(cut) if at.rtype == table::NS && node.name() == cut.name() => {
                 self.zone.node_of(target)
             }
             Position::Cut(_) | Position::Dname(_) => return, // another zone's, or a name made up
-            Position::Nowhere => None,
+            Position::Nowhere(_) => None,
         };
         let has = |rtype| held.is_some_and(|node| rrset(node, rtype).is_some());
         if let (true, Some(held)) = (has(table::CNAME), held) {
