@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Question, Server};
 use super::records::{Message, Name, Record, query, query_with_do};
-use super::types::{DS, NS, NSEC, NSEC3, RRSIG, SOA};
+use super::types::{DS, NS, NSEC, NSEC3, RRSIG};
 use super::{CHAIN_MAX, Zone};
 use zonesmith::diag::{Diagnostic, Span};
 use zonesmith::respond::{Outcome, Peer, Policy, Reason, State, Transport, respond};
@@ -108,8 +108,9 @@ fn ask(
     let (rcode, authoritative) = (message.rcode(), message.flags & AA != 0);
     let [answer, authority, mut additional] = message.sections;
     additional.retain(|record| record.rtype != 41);
-    check_order(&authority)?;
-    Ok((Answer { rcode, authoritative, answer, authority, additional }, reason))
+    let said = Answer { rcode, authoritative, answer, authority, additional };
+    check_order(&said)?;
+    Ok((said, reason))
 }
 
 /// What holds for every answer: the question, and the flags that say nothing of the zone.
@@ -129,11 +130,11 @@ fn check_outside(message: &Message, written: &[u8], dnssec_ok: bool) -> Result<(
 }
 
 /// RFC 4035 §3.1.4: the NS set of a referral stands before the proof.
-fn check_order(authority: &[Record]) -> Result<(), String> {
-    let is_referral = authority.iter().all(|record| record.rtype != SOA);
+fn check_order(said: &Answer) -> Result<(), String> {
+    let authority = &said.authority;
     let proof = authority.iter().position(|record| [DS, NSEC, NSEC3].contains(&record.rtype));
     let last_ns = authority.iter().rposition(|record| record.rtype == NS);
-    if is_referral && proof.is_some() && proof < last_ns {
+    if said.answer.is_empty() && proof.is_some() && proof < last_ns {
         return Err(format!("NS does not stand before the proof: {authority:#?}"));
     }
     Ok(())

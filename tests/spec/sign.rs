@@ -31,8 +31,8 @@ pub struct Hashing {
 pub fn sign(zone: &Zone, signing: &Signing) -> Zone {
     let mut zone = zone.clone();
     // The TTL that RFC 9077 §3 gives to the records of a chain
-    let (apex, ttl) = (zone.apex.clone(), zone.negative_soa().ttl);
-    let record = |rtype, data| Record { owner: apex.clone(), rtype, class: 1, ttl, data };
+    let (ttl, soa) = (zone.negative_soa().ttl, zone.records[0].clone());
+    let record = |rtype, data| Record { rtype, data, ..soa.clone() };
     zone.records.extend(keys().map(|key| record(DNSKEY, key)));
     let chain = match signing {
         Signing::Nsec => zone.nsec_chain(ttl),
