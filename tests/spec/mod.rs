@@ -8,6 +8,7 @@
 //! - [`denial`]: which NSEC or NSEC3 records prove what is not there
 //! - [`sign`]: from a zone to a signed one, with signatures that nobody could verify
 //! - [`zones`]: zones drawn at random
+//! - [`small`]: all zones up to a size
 //! - [`program`]: the program, asked the same questions
 //!
 //! Where the RFCs leave a choice, the program's is taken: ANY gets one RRset (RFC 8482 §4.1), chains
@@ -27,6 +28,7 @@ pub mod program;
 #[path = "../support/records.rs"]
 pub mod records;
 pub mod sign;
+pub mod small;
 pub mod zones;
 
 use records::{Name, Record};
