@@ -11,6 +11,7 @@
 //!
 //! ```text
 //! respond.rs   one message in, one outcome out: the door for UDP, TCP, tests and benches
+//! clock.rs     the time as a value, told by the loop
 //!   ── words ──
 //! name/        domain names as wire bytes: compare, order, hash, text
 //! rr/          record types: one table row each; text ⇄ wire by that row
@@ -21,17 +22,21 @@
 //!   ── meaning ──
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
+//! guard/       who may ask: cookies
+//! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
-//! cli/         serve, check, fmt, new
+//! cli/         serve, check, explain, fmt, new
 //! ```
 //!
 //! # Arrows
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
-//! `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`,
-//! `zone → rr name diag`, `answer → zone wire rr name`, `respond → answer zone wire rr name`,
-//! `reload → zonefile zone rr name diag`, `server → respond reload zone wire diag name`,
+//! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`,
+//! `zone → rr name diag`, `answer → zone wire rr name`,
+//! `guard → wire clock`, `respond → answer guard zone wire rr name clock`,
+//! `explain → respond answer zone wire rr name clock`,
+//! `reload → zonefile zone rr name diag`, `server → respond reload guard zone wire diag name clock`,
 //! `cli →` all.
 //!
 //! # Invariants: what is absent
@@ -51,7 +56,10 @@
 
 pub mod answer;
 pub mod cli;
+pub mod clock;
 pub mod diag;
+pub mod explain;
+pub mod guard;
 pub mod name;
 pub mod reload;
 pub mod respond;

@@ -3,21 +3,26 @@
 //! UDP, TCP, the tests and the benches all come through [`respond`]. It has no socket, no clock and
 //! no file, and does not allocate.
 
+mod reason;
+
 use crate::answer::additional::{self, Need};
+use crate::answer::identity::{Identity, Told};
 use crate::answer::{self, Data, End, Item, Owner, Reply, Scratch, Terms};
+use crate::clock::Now;
+use crate::guard::cookie::{Cookies, Proof};
 use crate::name::Suffixes;
 use crate::rr::{Class, table};
-use crate::wire::codes::{Ede, Rcode};
 use crate::wire::compress::Compressor;
-use crate::wire::request::{Fault, Question, Reading, Request};
+use crate::wire::edns::{Edns, Opt, ZoneVersion};
+use crate::wire::request::{Fault, Header, Question, Reading, Request};
 use crate::wire::response::{self, DoesNotFit, Response, Section};
-use crate::wire::{HEADER_LEN, TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
+use crate::wire::{TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
 use crate::zone::set::{Slot, ZoneSet};
 use crate::zone::{Rrset, Zone};
-use std::fmt;
 use std::net::SocketAddr;
 
 pub use crate::wire::request::Silence;
+pub use reason::{Reason, describe};
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,12 @@ pub struct State {
     pub zones: ZoneSet,
     /// The operator's choices.
     pub policy: Policy,
+    /// What the server tells about itself.
+    pub identity: Identity,
+    /// What makes and checks cookies; without it they mean nothing.
+    pub cookies: Option<Cookies>,
+    /// How long an idle connection is kept, in units of 100 ms as RFC 7828 has it.
+    pub tcp_idle_ds: Option<u16>,
     scratch: Scratch,
     /// Of the question's name.
     hashes: Suffixes,
@@ -65,10 +76,18 @@ pub struct State {
 }
 
 impl State {
-    /// No zones yet.
+    /// No zones yet, no name and no cookies.
     pub fn new(policy: Policy) -> State {
-        let (hashes, names) = (Suffixes::default(), Compressor::default());
-        State { zones: ZoneSet::default(), policy, scratch: Scratch::new(), hashes, names }
+        State {
+            zones: ZoneSet::default(),
+            policy,
+            identity: Identity::default(),
+            cookies: None,
+            tcp_idle_ds: None,
+            scratch: Scratch::new(),
+            hashes: Suffixes::default(),
+            names: Compressor::default(),
+        }
     }
 }
 
@@ -81,63 +100,85 @@ pub enum Outcome {
     Drop(Silence),
 }
 
-/// Why an answer is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// A zone answered, and how its question ended.
-    Answered(End),
-    /// A zone answered from its last good version: its file cannot be used as it is now.
-    AnsweredStale(End),
-    /// No zone here holds the name.
-    NotServed,
-    /// The zone's file could never be used.
-    Broken,
-    /// Zone transfers are not offered.
-    Transfer,
-    /// A transfer of a name that is no apex.
-    NoApex,
-    /// A class other than IN and ANY.
-    OtherClass,
-    /// An EDNS version other than 0.
-    EdnsVersion,
-    /// The message is no query that can be answered.
-    Fault(Fault),
+/// What an answer was made of, for who explains it.
+pub struct Seen<'s> {
+    /// The zones.
+    pub zones: &'s ZoneSet,
+    /// What was asked.
+    pub question: Question<'s>,
+    /// What was said.
+    pub reply: &'s Reply<'s>,
+    /// The names that the reply made up.
+    pub scratch: &'s Scratch,
+    /// How many RRsets there was no room for, all of them kindnesses.
+    pub left_out: usize,
 }
 
 /// Answers `message`: appends the answer to `out`, whose content stays in front of it. Over UDP an
 /// answer has at most 1,232 octets, over TCP 65,535.
-pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>) -> Outcome {
+pub fn respond(
+    message: &[u8],
+    from: Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    respond_seen(message, from, now, state, out, |_| ())
+}
+
+/// The same, and shows what the answer was made of, if a zone made it.
+pub fn respond_seen(
+    message: &[u8],
+    from: Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+    see: impl FnOnce(&Seen<'_>),
+) -> Outcome {
     if from.source.port() == 0 {
         return Outcome::Drop(Silence::PortZero);
     }
-    let request = match Reading::of(message) {
-        Reading::Query(request) => request,
-        Reading::Ignore(silence) => return Outcome::Drop(silence),
+    let State { zones, policy, identity, cookies, tcp_idle_ds, scratch, hashes, names } = state;
+    let setting =
+        Setting { from, now, identity, cookies: cookies.as_ref(), tcp_idle_ds: *tcp_idle_ds };
+    let reading = Reading::of(message);
+    let request = match reading {
+        Reading::Query(ref request) => request,
+        Reading::NoQuestion(header, edns) => return setting.give_cookie(header, edns, out),
         Reading::Reject(header, fault, edns) => {
-            response::header_alone(header, edns, fault.rcode(), out);
-            return Outcome::Send(Reason::Fault(fault));
+            return setting.reject(header, edns, Reason::Fault(fault), out);
         }
+        Reading::Ignore(silence) => return Outcome::Drop(silence),
     };
-    let State { zones, policy, scratch, hashes, names } = state;
     hashes.fill(request.question.name);
-    let len_max = len_max(&request, from.transport);
-    let mut response = Response::to(&request, hashes, names, len_max, out);
-    let reason = match decide(&request, hashes, zones) {
-        Verdict::Refuse(rcode, ede, reason) => {
-            response.status(rcode, ede);
+    let (mut opt, proof) = setting.opt(request.edns);
+    let len_max = len_max(request, from.transport);
+    let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
+    let reason = match setting.decide(request, proof, hashes, zones) {
+        Verdict::Refuse(reason) => {
+            response.status(reason.rcode(), reason.error());
+            if reason == Reason::NoCookie {
+                response.set_truncated();
+            }
             reason
         }
+        Verdict::Tell(text) => {
+            response.chaos_text(text);
+            Reason::Identity
+        }
         Verdict::Answer(slot, zone) => {
-            let terms = Terms {
-                dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
-                beyond: Some(&*zones).filter(|_| policy.aliases_across_zones),
-            };
+            let terms = terms(&request, zones, *policy);
             let reply = answer::answer(zone, request.question, hashes, terms, scratch);
             // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
             if reply.authoritative && request.question.class == Class::IN {
                 response.set_authoritative();
             }
-            write(&mut response, &reply, zones, *policy, terms, scratch);
+            if request.edns.is_some_and(|edns| edns.options.zone_version) {
+                response.set_zone_version(zone_version(zone));
+            }
+            let left_out = write(&mut response, &reply, zones, *policy, terms, scratch);
+            let question = request.question;
+            see(&Seen { zones, question, reply: &reply, scratch, left_out });
             match slot {
                 Slot::Stale(_) => Reason::AnsweredStale(reply.end),
                 _ => Reason::Answered(reply.end),
@@ -146,6 +187,120 @@ pub fn respond(message: &[u8], from: Peer, state: &mut State, out: &mut Vec<u8>)
     };
     response.finish();
     Outcome::Send(reason)
+}
+
+/// In which setting a query is answered: who asks, when, and what the operator wants.
+struct Setting<'s> {
+    from: Peer,
+    now: Now,
+    identity: &'s Identity,
+    cookies: Option<&'s Cookies>,
+    tcp_idle_ds: Option<u16>,
+}
+
+impl<'s> Setting<'s> {
+    /// The OPT record that answers another, and what the cookie in that one proves.
+    #[inline]
+    fn opt(&self, edns: Option<Edns<'_>>) -> (Option<Opt<'s>>, Option<Proof>) {
+        let Some(edns) = edns else {
+            return (None, None);
+        };
+        let asked = edns.options;
+        let cookie = asked.cookie.zip(self.cookies).map(|(cookie, cookies)| {
+            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s)
+        });
+        let nsid = self.identity.nsid.as_ref().filter(|_| asked.nsid);
+        let in_stream = asked.keepalive && self.from.transport == Transport::Tcp;
+        let opt = Opt {
+            dnssec_ok: edns.dnssec_ok,
+            nsid: nsid.map(|nsid| &nsid[..]),
+            cookie: cookie.map(|(_, option)| option),
+            tcp_idle_ds: self.tcp_idle_ds.filter(|_| in_stream), // RFC 7828 §3.3.1
+            ..Opt::default()
+        };
+        (Some(opt), cookie.map(|(proof, _)| proof))
+    }
+
+    /// Answers a message without a question: it may want a cookie (RFC 7873 §5.4), and else is
+    /// none that can be answered.
+    fn give_cookie(&self, header: Header, edns: Option<Edns<'_>>, out: &mut Vec<u8>) -> Outcome {
+        let reason = match self.opt(edns).1 {
+            Some(Proof::Ours | Proof::ClientOnly) => Reason::CookieGiven,
+            Some(Proof::NotOurs) => Reason::BadCookie,
+            None if edns.is_some_and(|edns| edns.version != 0) => Reason::EdnsVersion,
+            None => Reason::Fault(Fault::QuestionCount),
+        };
+        self.reject(header, edns, reason, out)
+    }
+
+    /// Answers with a header, and OPT.
+    fn reject(
+        &self,
+        header: Header,
+        edns: Option<Edns<'_>>,
+        reason: Reason,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let opt = self.opt(edns).0.map(|opt| Opt { error: reason.error(), ..opt });
+        response::header_alone(header, opt, reason.rcode(), out);
+        Outcome::Send(reason)
+    }
+
+    /// Who answers: RFC 1034 §4.3.2 step 2, behind what holds for every zone.
+    fn decide<'z>(
+        &self,
+        request: &Request<'_>,
+        proof: Option<Proof>,
+        hashes: &Suffixes,
+        zones: &'z ZoneSet,
+    ) -> Verdict<'z>
+    where
+        's: 'z,
+    {
+        if request.edns.is_some_and(|edns| edns.version != 0) {
+            return Verdict::Refuse(Reason::EdnsVersion);
+        }
+        if let Some(reason) = self.turn_away(proof) {
+            return Verdict::Refuse(reason);
+        }
+        match request.question.class {
+            Class::IN | Class::ANY => find(request.question, hashes, zones),
+            Class::CH => match self.identity.tell(request.question) {
+                Told::Text(text) => Verdict::Tell(text),
+                Told::Kept => Verdict::Refuse(Reason::IdentityKept),
+                Told::Unknown => Verdict::Refuse(Reason::OtherClass),
+            },
+            _ => Verdict::Refuse(Reason::OtherClass),
+        }
+    }
+
+    /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who
+    /// has none of ours gets one (RFC 7873 §5.2.3, case 2). For those that send none §5.2.1 leaves
+    /// nothing but an ordinary answer, which may hit a victim, or none; they are sent to TCP, which
+    /// proves their address and which every client speaks (RFC 7766 §5).
+    fn turn_away(&self, proof: Option<Proof>) -> Option<Reason> {
+        let required = self.cookies.is_some_and(|cookies| cookies.required);
+        match proof {
+            _ if !required || self.from.transport == Transport::Tcp => None,
+            Some(Proof::Ours) => None,
+            Some(Proof::ClientOnly | Proof::NotOurs) => Some(Reason::BadCookie),
+            None => Some(Reason::NoCookie),
+        }
+    }
+}
+
+/// How a question is to be answered: as its asker and the operator want it.
+fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms<'z> {
+    Terms {
+        dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
+        beyond: Some(zones).filter(|_| policy.aliases_across_zones),
+    }
+}
+
+/// RFC 9660 §2: the zone that holds the question's name.
+fn zone_version(zone: &Zone) -> ZoneVersion {
+    let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
+    ZoneVersion { labels, serial: zone.serial() }
 }
 
 /// How long the answer may be (RFC 6891 §6.2.3, RFC 9715 §3.2).
@@ -160,44 +315,29 @@ fn len_max(request: &Request<'_>, transport: Transport) -> u16 {
 /// What is to be done with a query.
 enum Verdict<'z> {
     /// No zone is asked.
-    Refuse(Rcode, Option<Ede>, Reason),
-    /// This zone is.
+    Refuse(Reason),
+    /// The server says this about itself.
+    Tell(&'z [u8]),
+    /// This zone is asked.
     Answer(&'z Slot, &'z Zone),
 }
 
-/// Who answers: RFC 1034 §4.3.2 step 2, behind what holds for every zone.
-fn decide<'z>(request: &Request<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Verdict<'z> {
-    let question = request.question;
-    if request.edns.is_some_and(|edns| edns.version != 0) {
-        return Verdict::Refuse(Rcode::BADVERS, None, Reason::EdnsVersion);
-    }
-    if !matches!(question.class, Class::IN | Class::ANY) {
-        return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::OtherClass);
-    }
+/// The zone that answers a question, or why none does.
+fn find<'z>(question: Question<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Verdict<'z> {
     let nearest = zones.nearest(question.name, question.rtype, hashes);
     if matches!(question.rtype, table::AXFR | table::IXFR) {
-        return refuse_transfer(nearest.is_some_and(|(_, labels)| labels == hashes.labels()));
+        // Of a name that is no apex there is none to offer (RFC 5936 §2.2.1).
+        let of_apex = nearest.is_some_and(|(_, labels)| labels == hashes.labels());
+        return Verdict::Refuse(if of_apex { Reason::Transfer } else { Reason::NoApex });
     }
     let Some((slot, _)) = nearest else {
-        return Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_AUTHORITATIVE), Reason::NotServed);
+        return Verdict::Refuse(Reason::NotServed);
     };
-    match slot.zone() {
-        Some(zone) => Verdict::Answer(slot, zone),
-        None => Verdict::Refuse(Rcode::SERVFAIL, Some(Ede::INVALID_DATA), Reason::Broken),
-    }
-}
-
-/// Transfers are not offered; of a name that is no apex there is none to offer (RFC 5936 §2.2.1).
-fn refuse_transfer<'z>(of_apex: bool) -> Verdict<'z> {
-    if of_apex {
-        Verdict::Refuse(Rcode::REFUSED, Some(Ede::NOT_SUPPORTED), Reason::Transfer)
-    } else {
-        Verdict::Refuse(Rcode::NOTAUTH, Some(Ede::NOT_AUTHORITATIVE), Reason::NoApex)
-    }
+    slot.zone().map_or(Verdict::Refuse(Reason::Broken), |zone| Verdict::Answer(slot, zone))
 }
 
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
-/// kindness is left out.
+/// kindness is left out. Gives the number of RRsets left out.
 fn write(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
@@ -205,41 +345,46 @@ fn write(
     policy: Policy,
     terms: Terms<'_>,
     scratch: &Scratch,
-) {
+) -> usize {
     response.status(reply.rcode, None);
     match write_needed(response, reply, scratch) {
-        Ok(()) => write_kindnesses(response, reply, zones, policy, terms, scratch),
-        Err(DoesNotFit) => response.set_truncated(),
+        Ok(left_out) => left_out + write_kindnesses(response, reply, zones, policy, terms, scratch),
+        Err(DoesNotFit) => {
+            response.set_truncated();
+            0
+        }
     }
 }
 
-/// Answer, authority, and the glue that a referral cannot do without.
+/// Answer, authority, and the glue that a referral cannot do without. Gives the number of other
+/// address sets that were left out.
 fn write_needed(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
     scratch: &Scratch,
-) -> Result<(), DoesNotFit> {
+) -> Result<usize, DoesNotFit> {
     for item in &reply.answer {
         write_item(response, Section::Answer, reply, item, scratch)?;
     }
     for item in &reply.authority {
         write_item(response, Section::Authority, reply, item, scratch)?;
     }
-    let mut outcome = Ok(());
+    let mut outcome = Ok(0);
     additional::glue(reply, |need, owner, set| {
         let item = Item::rrset(Owner::Name(owner), set); // glue is never signed (RFC 4035 §2.2)
         let written = write_item(response, Section::Additional, reply, &item, scratch);
-        if need == Need::Required && written.is_err() {
-            outcome = written;
-            return false;
+        match written {
+            Ok(()) => {}
+            Err(DoesNotFit) if need == Need::Required => outcome = Err(DoesNotFit),
+            Err(DoesNotFit) => outcome = outcome.as_ref().map_or(Err(DoesNotFit), |n| Ok(n + 1)),
         }
-        true
+        outcome.is_ok()
     });
     outcome
 }
 
 /// What saves the asker a question, as far as there is room: on request the NS set behind a positive
-/// answer, and the addresses of what the records point at.
+/// answer, and the addresses of what the records point at. Gives the number of sets left out.
 fn write_kindnesses(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
@@ -247,25 +392,29 @@ fn write_kindnesses(
     policy: Policy,
     terms: Terms<'_>,
     scratch: &Scratch,
-) {
+) -> usize {
     if reply.end != End::Found {
-        return;
+        return 0;
     }
+    let mut left_out = 0;
     let mut write = |section, owner, node, set| {
         let item = Item::of_node(Owner::Name(owner), node, set, terms.dnssec_ok);
-        write_item(response, section, reply, &item, scratch)
+        let written = write_item(response, section, reply, &item, scratch).is_ok();
+        left_out += usize::from(!written);
+        written
     };
     let found = reply.answer.iter().filter_map(Item::as_rrset);
     let mut name_servers = None;
     if !policy.minimal_responses {
         let apex = reply.zone.apex_node();
         let ns = apex.rrset(table::NS).filter(|&ns| !found.clone().any(|set| set.is(ns)));
-        name_servers = ns.filter(|&ns| write(Section::Authority, apex.name(), apex, ns).is_ok());
+        name_servers = ns.filter(|&ns| write(Section::Authority, apex.name(), apex, ns));
     }
     let sets = found.chain(name_servers);
     additional::of_targets(sets, reply, scratch, zones, |owner, node, addresses| {
-        let _ = write(Section::Additional, owner, node, addresses); // as far as it fits
+        write(Section::Additional, owner, node, addresses);
     });
+    left_out
 }
 
 /// Writes an RRset and its signatures, both or neither.
@@ -299,40 +448,4 @@ fn write_item(
             None => Ok(()),
         }
     })
-}
-
-/// One line about a query and its answer: `smith.edu. NS NOERROR: found`.
-pub fn describe(query: &[u8], answer: &[u8], reason: Reason) -> String {
-    let question = query.get(HEADER_LEN..).and_then(Question::split_from);
-    let asked = match question {
-        Some((question, _)) => format!("{} {}", question.name, question.rtype),
-        None => "no question".to_string(),
-    };
-    let rcode = match reason {
-        Reason::EdnsVersion => Rcode::BADVERS,
-        _ => Rcode(u16::from(answer.get(3).map_or(0, |octet| octet & 0xf))),
-    };
-    format!("{asked} {rcode}: {reason}")
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::Answered(end) => return end.fmt(f),
-            Reason::AnsweredStale(end) => {
-                return write!(f, "{end}, from the last good version of the zone's file");
-            }
-            Reason::NotServed => "no zone here holds the name",
-            Reason::Broken => "the zone's file cannot be used, and no good version was seen",
-            Reason::Transfer => "zone transfers are not offered",
-            Reason::NoApex => "no zone of that name is served here",
-            Reason::OtherClass => "only class IN is served",
-            Reason::EdnsVersion => "only EDNS version 0 is spoken",
-            Reason::Fault(Fault::Opcode) => "only the opcode QUERY is known",
-            Reason::Fault(Fault::QuestionCount) => "a query has exactly one question",
-            Reason::Fault(Fault::Question) => "the question is broken",
-            Reason::Fault(Fault::Records) => "the records behind the question are broken",
-            Reason::Fault(Fault::Opt) => "the OPT record is broken, or not the only one",
-        })
-    }
 }

@@ -7,11 +7,13 @@
 #[path = "support/records.rs"]
 mod records;
 
-use records::{Message, Name, query};
+use records::{Message, Name, query, with_options};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
+use zonesmith::clock::Now;
 use zonesmith::diag::Span;
+use zonesmith::guard::cookie::{Cookies, Secret, Secrets};
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
 use zonesmith::wire::UDP_LEN_MAX;
 use zonesmith::wire::response::OVERSHOOT_MAX;
@@ -107,6 +109,10 @@ fn state(minimal_responses: bool) -> State {
     let (zone, findings) = builder.finish(Span::default());
     assert!(report.findings.is_empty() && findings.is_empty(), "{report:?} {findings:?}");
     let mut state = State::new(Policy { minimal_responses, ..Policy::default() });
+    let secrets = Secrets::one(Secret::new([7; 16]));
+    state.cookies = Some(Cookies { required: false, secrets });
+    state.identity.nsid = b"ns1".as_slice().try_into().ok();
+    state.identity.version = b"a name server".as_slice().try_into().ok();
     let apex = "zone.".parse().unwrap();
     state.zones.apply(Change { apex, slot: Some(Slot::Live(zone.unwrap().into())) });
     state.zones.apply(Change { apex: "broken.".parse().unwrap(), slot: Some(Slot::Broken) });
@@ -146,6 +152,9 @@ const QUESTIONS: &[(&str, &str, u16, u16, bool)] = &[
     ("a record that does not fit", "single.zone.", TXT, 0, true),
 ];
 
+/// NSID, a cookie without a server's part, the zone's version.
+const OPTIONS: &[u8] = b"\0\x03\0\0\0\x0a\0\x0812345678\0\x13\0\0";
+
 /// Asks twice over UDP into a reused buffer, and gives the second answer's rcode and TC. The server
 /// makes buffers once; what follows must not grow them.
 fn ask(kind: &str, state: &mut State, query: &[u8]) -> (u16, bool) {
@@ -154,7 +163,7 @@ fn ask(kind: &str, state: &mut State, query: &[u8]) -> (u16, bool) {
     for turn in ["first", "second"] {
         out.clear();
         let before = COUNT.get();
-        let outcome = respond(query, peer, state, &mut out);
+        let outcome = respond(query, peer, Now::default(), state, &mut out);
         let count = COUNT.get() - before;
         assert!(matches!(outcome, Outcome::Send(_)), "{kind}: {outcome:?}");
         assert_eq!(count, 0, "allocations of the {turn} answer: {kind}");
@@ -172,6 +181,10 @@ fn no_answer_allocates() {
                 let query = query(&Name::of(qname).wire(), qtype, edns);
                 let answer = ask(kind, &mut state, &query);
                 assert_eq!(answer, (rcode, truncated), "{kind}, EDNS {edns:?}");
+                if edns.is_some() {
+                    let answer = ask(kind, &mut state, &with_options(&query, OPTIONS));
+                    assert_eq!(answer, (rcode, truncated), "{kind}, EDNS {edns:?} with options");
+                }
             }
         }
     }
@@ -200,6 +213,50 @@ fn no_error_allocates() {
     for (kind, query, rcode) in cases {
         assert_eq!(ask(kind, &mut state, &query), (rcode, false), "{kind}");
     }
+}
+
+#[test]
+fn no_cookie_and_no_name_allocates() {
+    let mut state = state(true);
+    let plain = query(&Name::of("zone.").wire(), NS, Some(1232));
+    let with_cookie = |octets: &[u8]| {
+        let len = u8::try_from(octets.len()).unwrap();
+        with_options(&plain, &[&[0, 10, 0, len], octets].concat())
+    };
+    let mut version = query(&Name::of("version.bind.").wire(), TXT, Some(1232));
+    let class_at = version.len() - 11 - 1;
+    version[class_at] = 3;
+    let mut alone = with_options(&query(&[], 0, Some(1232)), OPTIONS);
+    alone.drain(12..16); // type and class of no question
+    alone[5] = 0;
+    for (required, foreign) in [(false, 0), (true, 23)] {
+        state.cookies.as_mut().unwrap().required = required;
+        let cases = [
+            ("a client's cookie", with_cookie(&[1; 8]), foreign),
+            ("a cookie of nobody", with_cookie(&[1; 24]), foreign),
+            ("a long cookie", with_cookie(&[1; 40]), foreign),
+            ("a cookie that is none", with_cookie(&[1; 9]), 1),
+            ("a cookie alone", alone.clone(), 0),
+        ];
+        for (kind, query, rcode) in cases {
+            assert_eq!(ask(kind, &mut state, &query), (rcode, false), "{kind}, {required}");
+        }
+        let truncated = required; // to those without a cookie
+        assert_eq!(ask("version.bind", &mut state, &version), (0, truncated));
+    }
+}
+
+#[test]
+fn no_cookie_of_ours_allocates() {
+    let mut state = state(true);
+    state.cookies.as_mut().unwrap().required = true;
+    let plain = query(&Name::of("zone.").wire(), NS, Some(1232));
+    let peer = Peer { transport: Transport::Udp, source: "127.0.0.1:5300".parse().unwrap() };
+    let mut out = Vec::new();
+    let asked = with_options(&plain, b"\0\x0a\0\x0812345678");
+    respond(&asked, peer, Now::default(), &mut state, &mut out);
+    let ours = Message::read(&out).unwrap().opt().unwrap().data.clone();
+    assert_eq!(ask("our cookie", &mut state, &with_options(&plain, &ours)), (0, false));
 }
 
 #[test]

@@ -392,11 +392,36 @@ fn a_wrong_command_line_says_what_was_expected() {
         (&["serve", ".", "--remove-after", "soon"], "expected a time, as in 10s"),
         (&["serve", ".", "--minimal-responses", "maybe"], "[possible values: yes, no]"),
         (&["serve", ".", "-q", "-v"], "cannot be used with"),
+        (&["serve", ".", "--cookies", "yes"], "[possible values: off, on, required]"),
+        (&["serve", ".", "--nsid", ""], "expected 1 to 64 octets, these are 0"),
+        (&["serve", ".", "--nsid", "0x0a0"], "two hexadecimal digits for each octet"),
+        (&["serve", ".", "--nsid", &"n".repeat(65)], "expected 1 to 64 octets, these are 65"),
+        (&["serve", ".", "--identity", &"i".repeat(256)], "expected 1 to 255 octets"),
     ];
     for (arguments, says) in cases {
         let run = run(&folder, arguments);
         assert_says(&run.stderr, &[says]);
         assert_eq!((run.code, run.stdout.as_str()), (ZONES, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn cookie_secrets_that_cannot_be_used_say_how_to_make_some() {
+    let folder =
+        zones(&[("a.example.zone", GOOD), ("wrong", "# ours\n12\n"), ("none", "# ours\n")]);
+    for (file, says) in [
+        (
+            "absent",
+            ["cannot read the cookie secrets in absent: No such file", "openssl rand -hex 16"],
+        ),
+        (".", ["cannot read cookie secrets from .: it is no file", "32 hexadecimal digits"]),
+        ("wrong", ["wrong: line 2: not 32 hexadecimal digits", "openssl rand -hex 16"]),
+        ("none", ["none: no line with a secret", "openssl rand -hex 16"]),
+    ] {
+        let listen = ["serve", ".", "--listen", "127.0.0.1:0", "--cookie-secret", file];
+        let run = run(&folder, &listen);
+        assert_says(&run.stderr, &says);
+        assert_eq!(run.code, CANNOT_RUN);
     }
 }
 

@@ -32,7 +32,7 @@ const PORT: &str = "5300";
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
 /// Programs of others that documents show.
-const PEERS: [&str; 2] = ["dig", "nslookup"];
+const PEERS: [&str; 3] = ["dig", "nslookup", "openssl"];
 
 #[test]
 fn the_readme_runs() {
@@ -60,7 +60,7 @@ fn links_lead_to_files() {
 #[test]
 fn the_readme_has_every_flag() {
     let help = |command| ended(zonesmith().args([command, "--help"])).stdout;
-    let help = help("serve") + &help("check");
+    let help = help("serve") + &help("check") + &help("explain");
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2);
     let long_only = |flag: &&str| !["--verbose...", "--quiet...", "--help"].contains(flag);

@@ -8,11 +8,13 @@
 #[path = "support/records.rs"]
 mod records;
 
-use records::{Message, Name, Record, query};
+use records::{Message, Name, Record, query, with_options};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use zonesmith::clock::Now;
 use zonesmith::diag::{Diagnostic, Report, Span, render};
+use zonesmith::guard::cookie::{Cookies, Secret, Secrets};
 use zonesmith::reload::load::{self, Loaded};
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
 use zonesmith::zone::build::Builder;
@@ -80,8 +82,14 @@ fn no_message_makes_a_wrong_answer() {
         state.zones.apply(Change { apex: apex.unwrap(), slot: Some(Slot::Live(zone.into())) });
     }
     state.zones.apply(Change { apex: "broken.".parse().unwrap(), slot: Some(Slot::Broken) });
+    let secrets = Secrets::one(Secret::new([7; 16]));
+    state.cookies = Some(Cookies { required: false, secrets });
+    state.identity.nsid = Some([b'n'; 64].into());
+    state.identity.id = Some([b'i'; 255].into());
+    state.tcp_idle_ds = Some(100);
     let mut dice = Dice::new();
     for _ in 0..count(MESSAGES) {
+        state.cookies.as_mut().unwrap().required = dice.below(4) == 0;
         let message = any_message(&mut dice, &names);
         let transport = *dice.pick(&[Transport::Udp, Transport::Tcp]);
         let outcome = catch_unwind(AssertUnwindSafe(|| exchange(&message, transport, &mut state)));
@@ -106,6 +114,9 @@ fn any_message(dice: &mut Dice, names: &[Name]) -> Vec<u8> {
     let rtype = *dice.pick(&[1, 2, 5, 6, 12, 15, 16, 28, 33, 39, 43, 251, 252, 255, 65280]);
     let udp_len = *dice.pick(&[None, None, Some(0), Some(512), Some(1232), Some(65535)]);
     let mut message = query(&name.wire(), rtype, udp_len);
+    if udp_len.is_some() && dice.below(2) == 0 {
+        message = with_options(&message, &any_options(dice));
+    }
     for _ in 0..dice.below(4) {
         let at = dice.below(message.len());
         match dice.below(6) {
@@ -126,12 +137,28 @@ fn any_message(dice: &mut Dice, names: &[Name]) -> Vec<u8> {
     message
 }
 
+/// Options that mean something here and others, some longer than they say or cut.
+fn any_options(dice: &mut Dice) -> Vec<u8> {
+    let mut options = Vec::new();
+    let most = *dice.pick(&[1, 3, 8, 8, 200]);
+    for _ in 0..dice.below(most) {
+        let len = *dice.pick(&[0, 0, 1, 7, 8, 8, 16, 24, 24, 40, 41]);
+        let code = *dice.pick(&[3, 10, 10, 11, 19, 8, 15, 253]);
+        options.extend_from_slice(&[0, code, 0, u8::try_from(len).unwrap()]);
+        options.extend((0..len).map(|_| dice.octet()));
+    }
+    if dice.below(8) == 0 {
+        options.truncate(dice.below(options.len()));
+    }
+    options
+}
+
 /// Asks, and says what is wrong with what came back.
 fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(), String> {
     let peer = Peer { transport, source: "127.0.0.1:5300".parse().unwrap() };
     let mut out = b"what stood there before".to_vec();
     let before = out.clone();
-    let outcome = respond(message, peer, state, &mut out);
+    let outcome = respond(message, peer, Now::default(), state, &mut out);
     let reply = out.strip_prefix(&before[..]).ok_or("what stood there before is gone")?;
     let silent = message.len() < 12 || message[2] & 0x80 != 0;
     match outcome {
@@ -146,10 +173,11 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
         (Transport::Udp, None) => 512,
     };
     check_header(message, reply)?;
+    check_options(reply)?;
     if reply.len() > limit {
         return Err(format!("{} octets over {transport:?}", reply.len()));
     }
-    match respond(reply, peer, state, &mut Vec::new()) {
+    match respond(reply, peer, Now::default(), state, &mut Vec::new()) {
         Outcome::Drop(_) => Ok(()),
         Outcome::Send(_) => Err("the answer was answered".to_string()),
     }
@@ -158,7 +186,7 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
 fn check_header(message: &[u8], reply: &[u8]) -> Result<(), String> {
     let parsed = Message::read(reply)?;
     let bits = [message[2] & 0x79, reply[2] & 0xf9]; // opcode and RD are copied, QR is set
-    let rcodes = [0, 1, 2, 3, 4, 5, 6, 9, 16];
+    let rcodes = [0, 1, 2, 3, 4, 5, 6, 9, 16, 23];
     if message[..2] != reply[..2] || bits[0] | 0x80 != bits[1] || reply[3] & 0xf0 != 0 {
         return Err(format!("a wrong header: {parsed:#?}"));
     }
@@ -169,6 +197,24 @@ fn check_header(message: &[u8], reply: &[u8]) -> Result<(), String> {
         return Err("the question is another".to_string());
     }
     Ok(())
+}
+
+/// However many options came: none is answered twice, and all together are short.
+fn check_options(reply: &[u8]) -> Result<(), String> {
+    let parsed = Message::read(reply)?;
+    let Some(opt) = parsed.opt() else { return Ok(()) };
+    let (mut codes, mut rest) = (BTreeSet::new(), &opt.data[..]);
+    while let [c1, c2, l1, l2, tail @ ..] = rest {
+        let code = u16::from_be_bytes([*c1, *c2]);
+        rest = tail.get(usize::from(u16::from_be_bytes([*l1, *l2]))..).ok_or("a cut option")?;
+        if ![3, 10, 11, 15, 19].contains(&code) || !codes.insert(code) {
+            return Err(format!("option {code}: {parsed:#?}"));
+        }
+    }
+    match opt.data.len() {
+        0..=178 if rest.is_empty() => Ok(()),
+        len => Err(format!("options of {len} octets")),
+    }
 }
 
 //----------- Compression --------------------------------------------------------------------------
@@ -235,7 +281,7 @@ fn compressed_names_are_the_names_of_the_zone() {
 fn ask(state: &mut State, transport: Transport, query: &[u8]) -> Message {
     let peer = Peer { transport, source: "127.0.0.1:5300".parse().unwrap() };
     let mut out = Vec::new();
-    let outcome = respond(query, peer, state, &mut out);
+    let outcome = respond(query, peer, Now::default(), state, &mut out);
     assert!(matches!(outcome, Outcome::Send(_)), "{outcome:?}");
     Message::read(&out).unwrap_or_else(|why| panic!("{why}: {}", out.escape_ascii()))
 }

@@ -11,17 +11,27 @@
 mod support;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
+use support::options::{self, Setting};
 use support::query::Transport;
 use support::scenario::{self, Scenario, Step};
 use support::server::Server;
+use zonesmith::clock::Now;
+use zonesmith::explain::{self, Explanation};
+use zonesmith::guard::cookie::{Cookies, Secrets};
 use zonesmith::reload::load;
-use zonesmith::respond::{self, Outcome, Peer, Policy, State};
-use zonesmith::zone::set::{Change, Slot};
+use zonesmith::respond::{self, Outcome, Peer, Policy, Reason, State};
+use zonesmith::rr::table;
+use zonesmith::wire::message::Message;
+use zonesmith::zone::set::{Change, Slot, ZoneSet};
 
 /// What stands in the answer's buffer before the answer: `respond` must leave it alone.
 const BEFORE: &[u8] = b"before";
+/// Where and when questions are asked in this process.
+const SETTING: Setting =
+    Setting { source: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), unix_s: 1_559_731_985 };
 /// How much of a step's line stands in its test's name: the harness pads all names to the longest.
 const TITLE_LEN_MAX: usize = 50;
 
@@ -52,9 +62,9 @@ fn bless(scenario: &Scenario) -> Result<(), String> {
     let place = |step: &Step| format!("{}:{}", scenario.path.display(), step.line);
     let show = |step: &Step| {
         let answer = in_process(scenario, step)?;
-        let shown = step.show(answer.as_deref());
+        let shown = step.show(answer.as_deref(), &SETTING);
         let shown = shown.map_err(|error| format!("{}: {error}", place(step)))?;
-        Ok(step.judge(answer.as_deref()).is_err().then_some(shown))
+        Ok(step.judge(answer.as_deref(), &SETTING).is_err().then_some(shown))
     };
     let answers: Vec<_> = scenario.steps.iter().map(show).collect::<Result<_, String>>()?;
     scenario.bless(&answers).map_err(|error| error.to_string())
@@ -68,7 +78,7 @@ fn trials(scenario: Scenario) -> Vec<Trial> {
         let scenario = scenario.clone();
         trials.push(Trial::test(name, move || {
             let answer = in_process(&scenario, &step)?;
-            Ok(step.judge(answer.as_deref())?)
+            Ok(step.judge(answer.as_deref(), &SETTING)?)
         }));
     }
     let name = format!("{} over sockets", scenario.name);
@@ -83,10 +93,13 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
         Transport::Udp => respond::Transport::Udp,
         Transport::Tcp => respond::Transport::Tcp,
     };
-    let from = Peer { transport, source: ([192, 0, 2, 1], 5353).into() };
+    let from = Peer { transport, source: (SETTING.source, 5353).into() };
+    let now = Now { unix_s: SETTING.unix_s, ..Now::default() };
+    let query = step.query.asked_in(&SETTING);
     let mut out = BEFORE.to_vec();
-    let outcome = respond::respond(&step.query.wire, from, &mut state, &mut out);
+    let outcome = respond::respond(&query, from, now, &mut state, &mut out);
     let answer = out.strip_prefix(BEFORE).ok_or("what stood in the buffer is gone")?;
+    explained_as(explain::explain(&query, from, now, &mut state), answer, &state.zones)?;
     match outcome {
         Outcome::Send(_) => Ok(Some(answer.to_vec())),
         Outcome::Drop(_) if answer.is_empty() => Ok(None),
@@ -94,10 +107,50 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
     }
 }
 
+/// What is explained is the answer that is given, octet for octet; each record of it comes from a zone
+/// or is made from a DNAME in it, and each step names records that are there.
+fn explained_as(
+    explained: Option<Explanation>,
+    answer: &[u8],
+    zones: &ZoneSet,
+) -> Result<(), String> {
+    let Some(explained) = explained else {
+        let is_silence = answer.is_empty() || Message::read(answer).is_none();
+        return is_silence.then_some(()).ok_or("an answer is not explained".into());
+    };
+    if explained.octets != answer {
+        return Err(format!("explained is another answer: {:?}", explained.answer));
+    }
+    let Explanation { answer: message, steps, reason, .. } = explained;
+    let records = message.sections.iter().flatten();
+    let is_class_in = !matches!(reason, Reason::Identity); // what the server says of itself
+    for record in records.filter(|_| is_class_in) {
+        let has_dname = message.sections[0].iter().any(|other| other.rtype == table::DNAME);
+        let made = has_dname && record.rtype == table::CNAME;
+        if !made && explain::source(record, zones).is_none() {
+            return Err(format!("no zone has {record:?}"));
+        }
+    }
+    if steps.is_empty() || steps.iter().any(|step| step.text.is_empty()) {
+        return Err(format!("a step is missing: {steps:?}"));
+    }
+    for source in steps.iter().flat_map(|step| &step.records) {
+        let zone = zones.get(source.zone.as_name()).and_then(Slot::zone);
+        let node = zone.and_then(|zone| zone.node_of(source.owner.as_name()));
+        if !node.is_some_and(|node| node.rrset(source.rtype).is_some()) {
+            return Err(format!("a step tells of what is not there: {source:?}"));
+        }
+    }
+    Ok(())
+}
+
 fn load_zones(scenario: &Scenario) -> Result<State, String> {
     let folder = written(scenario)?;
-    let mut state =
-        State::new(Policy { minimal_responses: scenario.minimal_responses, ..Policy::default() });
+    let mut state = State::new(Policy::default());
+    state.tcp_idle_ds = Some(100); // as the server has it
+    let secrets = Secrets::parse(options::SECRETS).map_err(|error| error.to_string())?;
+    state.cookies = Some(Cookies { required: false, secrets });
+    scenario.options.iter().try_for_each(|(flag, value)| set(&mut state, flag, value))?;
     for zone in &scenario.zones {
         let loaded = load::load(&folder.path().join(&zone.file_name));
         let apex = loaded.apex.ok_or(format!("{} is about no zone", zone.file_name))?;
@@ -107,14 +160,35 @@ fn load_zones(scenario: &Scenario) -> Result<State, String> {
     Ok(state)
 }
 
+/// Does what a flag of `serve` does.
+fn set(state: &mut State, flag: &str, value: &str) -> Result<(), String> {
+    match (flag, value) {
+        ("minimal-responses", _) => state.policy.minimal_responses = value == "yes",
+        ("cookies", "off") => state.cookies = None,
+        ("cookies", _) => {
+            let cookies = state.cookies.as_mut().ok_or("cookies are off already")?;
+            cookies.required = value == "required";
+        }
+        ("nsid", _) => state.identity.nsid = value.as_bytes().try_into().ok(),
+        ("identity", _) => state.identity.id = value.as_bytes().try_into().ok(),
+        ("version-text", _) => state.identity.version = value.as_bytes().try_into().ok(),
+        _ => return Err(format!("no such flag: {flag}")),
+    }
+    Ok(())
+}
+
 fn over_sockets(scenario: &Scenario) -> Result<(), Failed> {
     let folder = written(scenario)?;
-    let minimal: &[&str] =
-        if scenario.minimal_responses { &[] } else { &["--minimal-responses", "no"] };
-    let server = Server::start(folder.path(), minimal)?;
+    let secrets = folder.path().join("secrets");
+    std::fs::write(&secrets, options::SECRETS)?;
+    let mut arguments = vec![format!("--cookie-secret={}", secrets.display())];
+    arguments.extend(scenario.options.iter().map(|(flag, value)| format!("--{flag}={value}")));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let server = Server::start(folder.path(), &arguments)?;
     let judge = |step: &Step| {
-        let answer = server.ask(&step.query.wire, step.query.transport)?;
-        step.judge(answer.as_deref())
+        let setting = Setting::live();
+        let answer = server.ask(&step.query.asked_in(&setting), step.query.transport)?;
+        step.judge(answer.as_deref(), &setting)
     };
     let faults: Vec<String> = scenario
         .steps

@@ -10,6 +10,7 @@
 mod records;
 
 use records::{Message, Name, Record, query};
+use zonesmith::clock::Now;
 use zonesmith::diag::Span;
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
 use zonesmith::zone::build::Builder;
@@ -55,7 +56,8 @@ fn state() -> State {
 fn ask(state: &mut State, transport: Transport, qname: &Name, udp_len: Option<u16>) -> Message {
     let peer = Peer { transport, source: "127.0.0.1:5300".parse().unwrap() };
     let mut out = Vec::new();
-    let outcome = respond(&query(&qname.wire(), 15, udp_len), peer, state, &mut out);
+    let outcome =
+        respond(&query(&qname.wire(), 15, udp_len), peer, Now::default(), state, &mut out);
     assert!(matches!(outcome, Outcome::Send(_)));
     Message::read(&out).unwrap()
 }

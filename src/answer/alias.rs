@@ -25,9 +25,10 @@ pub(super) fn follow<'z>(
     let mut owner = Owner::Qname;
     let mut position = reply.zone.locate(question.name, hashes);
     for links in 0..=CHAIN_MAX {
-        reply.visits.push(Visit { owner, position });
         let name = reply.name_of(owner, scratch);
         let step = step(position, name, question);
+        let visit = Visit { zone: reply.zone, owner, position, step, claim: None };
+        reply.visits.push(visit);
         if let (Position::Wildcard { encloser, .. }, Step::Found(..) | Step::Cname(..)) =
             (position, &step)
         {
@@ -40,7 +41,7 @@ pub(super) fn follow<'z>(
                 Some(next) => next,
                 None => return End::TooLong,
             },
-            end => return reply.finish(owner, position, &end, terms, scratch),
+            _ => return reply.finish(visit, terms, scratch),
         };
         if question.rtype == table::CNAME {
             return End::Found; // the CNAME that a DNAME makes is what was asked for

@@ -7,10 +7,12 @@
 
 pub mod additional;
 mod alias;
+pub mod identity;
 mod list;
 mod proof;
 
 pub use list::{Answers, Authorities, Data, Item, Owner};
+pub use proof::Claim;
 
 use crate::name::{Name, NameBuf, Suffixes};
 use crate::rr::table;
@@ -19,7 +21,6 @@ use crate::wire::request::Question;
 use crate::zone::set::ZoneSet;
 use crate::zone::{Node, Position, Rrset, Zone};
 use arrayvec::ArrayVec;
-use proof::Claim;
 use std::fmt;
 
 /// How a question is to be answered.
@@ -31,13 +32,19 @@ pub struct Terms<'z> {
     pub beyond: Option<&'z ZoneSet>,
 }
 
-/// A name of a chain, and where it stands.
+/// A name of a chain, and what its zone says to it.
 #[derive(Clone, Copy)]
 pub struct Visit<'z> {
+    /// The zone.
+    pub zone: &'z Zone,
     /// The name.
     pub owner: Owner<'z>,
-    /// Where it stands in its zone.
+    /// Where it stands in the zone.
     pub position: Position<'z>,
+    /// What the zone says.
+    pub step: Step<'z>,
+    /// What was shown besides, to who asked for proofs.
+    pub claim: Option<Claim<'z>>,
 }
 
 /// What is said to one question.
@@ -174,24 +181,18 @@ impl<'z> Reply<'z> {
     }
 
     /// Takes what the last name of a chain has; gives how the question ended.
-    fn finish(
-        &mut self,
-        owner: Owner<'z>,
-        position: Position<'z>,
-        step: &Step<'z>,
-        terms: Terms<'z>,
-        scratch: &Scratch,
-    ) -> End {
-        let name = self.name_of(owner, scratch);
-        match *step {
+    fn finish(&mut self, visit: Visit<'z>, terms: Terms<'z>, scratch: &Scratch) -> End {
+        let name = self.name_of(visit.owner, scratch);
+        match visit.step {
             Step::Found(node, set) => {
                 if !self.holds(name, set, scratch) {
-                    self.answer.push(Item::of_node(owner, node, set, terms.dnssec_ok));
+                    self.answer.push(Item::of_node(visit.owner, node, set, terms.dnssec_ok));
                 }
                 End::Found
             }
             Step::Signatures(node) => {
-                self.answer.push(Item { owner, data: Data::Signatures(node), signatures: None });
+                let data = Data::Signatures(node);
+                self.answer.push(Item { owner: visit.owner, data, signatures: None });
                 End::Found
             }
             Step::Referral(cut, ns) => {
@@ -199,7 +200,7 @@ impl<'z> Reply<'z> {
                 End::Referral
             }
             Step::NoData(node) => {
-                let claim = match position {
+                let claim = match visit.position {
                     Position::Wildcard { source, encloser } => {
                         Claim::NoTypeExpanded { source, encloser }
                     }
@@ -218,8 +219,10 @@ impl<'z> Reply<'z> {
 
     /// Adds what shows a claim about `name`, if that was asked for and the zone is signed.
     fn show(&mut self, name: Name<'_>, claim: Claim<'z>, terms: Terms<'z>) {
-        if let Some(denial) = self.zone.denial().filter(|_| terms.dnssec_ok) {
-            proof::add(self, denial, name, claim);
+        let Some(denial) = self.zone.denial().filter(|_| terms.dnssec_ok) else { return };
+        proof::add(self, denial, name, claim);
+        if let Some(visit) = self.visits.last_mut() {
+            visit.claim = Some(claim);
         }
     }
 
@@ -245,8 +248,9 @@ impl<'z> Reply<'z> {
     }
 }
 
-/// What the zone says to one name of the chain.
-enum Step<'z> {
+/// What a zone says to one name of a chain.
+#[derive(Clone, Copy)]
+pub enum Step<'z> {
     /// The records.
     Found(Node<'z>, Rrset<'z>),
     /// The signatures of all records.

@@ -11,7 +11,7 @@ use crate::zone::{Denial, Node};
 
 /// What is to be shown.
 #[derive(Clone, Copy)]
-pub(super) enum Claim<'z> {
+pub enum Claim<'z> {
     /// The name does not exist, nor does a wildcard below its closest encloser (RFC 4035 §3.1.3.2, RFC
     /// 5155 §7.2.2).
     NoName {

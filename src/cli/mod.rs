@@ -1,18 +1,26 @@
-//! What people type, and what becomes of it: `serve`, `check`, `fmt` and `new`.
+//! What people type, and what becomes of it: `serve`, `check`, `explain`, `fmt` and `new`.
 //!
 //! Exit codes: 0 it went well; 1 the server could not run (an address, a user, the kernel); 2 zone
 //! files cannot be served, or the command line is wrong.
 
 mod check;
+mod explain;
 mod fmt;
 mod logging;
 mod new;
 mod serve;
 
-use crate::diag::{Code, explain};
+use crate::answer::identity::TEXT_LEN_MAX;
+use crate::diag::{self, Code};
 use crate::name::NameBuf;
 use crate::reload::Sources;
+use crate::respond::Policy;
+use crate::rr::Rtype;
+use crate::wire::UDP_LEN_MAX;
+use crate::wire::edns::NSID_LEN_MAX;
+use arrayvec::ArrayVec;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,10 +48,12 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve zone files, and keep serving them as they change
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Look for mistakes in zone files; exit 0 if there is no error, 2 if there is one. Warnings are
     /// errors with --strict
     Check(Check),
+    /// Show the answer to a question, and step by step why it is what it is
+    Explain(Explain),
     /// Lay zone files out in columns, comments kept; files with errors are left alone
     Fmt(Fmt),
     /// Print a first zone, to be saved as <ZONE>.zone and changed
@@ -67,6 +77,26 @@ impl Zones {
     }
 }
 
+/// What the operator chooses about answers.
+#[derive(Debug, Args)]
+struct Answers {
+    /// Leave the NS set and its addresses out of positive answers
+    #[arg(long, value_name = "CHOICE", default_value = "yes")]
+    minimal_responses: Choice,
+    /// Follow aliases into other zones that are served here, for clients that are no resolvers
+    #[arg(long, value_name = "CHOICE", default_value = "no")]
+    aliases_across_zones: Choice,
+}
+
+impl Answers {
+    fn policy(&self) -> Policy {
+        Policy {
+            minimal_responses: self.minimal_responses == Choice::Yes,
+            aliases_across_zones: self.aliases_across_zones == Choice::Yes,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct Serve {
     /// Folders of *.zone files, or zone files [default: the folder `zones`]
@@ -82,12 +112,25 @@ struct Serve {
     /// nobody if that is root]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Leave the NS set and its addresses out of positive answers
-    #[arg(long, value_name = "CHOICE", default_value = "yes")]
-    minimal_responses: Choice,
-    /// Follow aliases into other zones that are served here, for clients that are no resolvers
-    #[arg(long, value_name = "CHOICE", default_value = "no")]
-    aliases_across_zones: Choice,
+    #[command(flatten)]
+    answers: Answers,
+    /// DNS Cookies: `on` gives them to those who ask; `required` answers over UDP only those who
+    /// come with one of ours, and sends those who know no cookies to TCP
+    #[arg(long, value_name = "CHOICE", default_value = "on")]
+    cookies: CookieChoice,
+    /// A file with the secrets behind cookies, lines of 32 hexadecimal digits: the first makes
+    /// cookies, all are accepted. SIGHUP reads it again [default: a random secret]
+    #[arg(long, value_name = "FILE")]
+    cookie_secret: Option<PathBuf>,
+    /// What to tell those who ask for NSID: text, or octets as in 0x0a0b [default: nothing]
+    #[arg(long, value_name = "TEXT", value_parser = nsid)]
+    nsid: Option<ArrayVec<u8, NSID_LEN_MAX>>,
+    /// What to tell those who ask for id.server or hostname.bind [default: nothing]
+    #[arg(long, value_name = "TEXT", value_parser = text::<TEXT_LEN_MAX>)]
+    identity: Option<ArrayVec<u8, TEXT_LEN_MAX>>,
+    /// What to tell those who ask for version.server or version.bind [default: nothing]
+    #[arg(long, value_name = "TEXT", value_parser = text::<TEXT_LEN_MAX>)]
+    version_text: Option<ArrayVec<u8, TEXT_LEN_MAX>>,
     /// How long the zone of a removed file is still served
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     remove_after: Duration,
@@ -137,6 +180,34 @@ enum Explained {
 }
 
 #[derive(Debug, Args)]
+struct Explain {
+    /// The name, in full; the final dot may be left out
+    name: NameBuf,
+    /// The type, as in A, MX or TYPE65280
+    #[arg(default_value = "A", value_parser = rtype)]
+    rtype: Rtype,
+    /// Folders of *.zone files, or zone files; may be repeated [default: the folder `zones`]
+    #[arg(long = "zones", value_name = "ZONES")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    zones: Zones,
+    #[command(flatten)]
+    answers: Answers,
+    /// Ask for DNSSEC records, as `dig +dnssec` does
+    #[arg(long = "do")]
+    dnssec_ok: bool,
+    /// Ask over TCP, where nothing is left out for want of room
+    #[arg(long)]
+    tcp: bool,
+    /// How many octets the asker takes over UDP; 512 for one without EDNS
+    #[arg(long, value_name = "OCTETS", default_value_t = UDP_LEN_MAX)]
+    size: u16,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct Fmt {
     /// Folders of *.zone files, or zone files; `-` reads standard input and prints
     #[arg(value_name = "PATH", required = true)]
@@ -163,6 +234,13 @@ enum Choice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CookieChoice {
+    Off,
+    On,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Watch {
     /// The file system says so; a slow look at all files catches what it does not say
     Notify,
@@ -179,6 +257,7 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Command::Serve(serve) => serve::run(serve),
         Command::Check(check) => check::run(check),
+        Command::Explain(explain) => explain::run(explain),
         Command::Fmt(fmt) => fmt::run(fmt),
         Command::New(new) => new::run(new),
     }
@@ -193,12 +272,39 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// Reads a record type.
+fn rtype(text: &str) -> Result<Rtype, String> {
+    Rtype::from_text(text.as_bytes())
+        .ok_or_else(|| "expected a record type, as in A, MX, ANY or TYPE65280".into())
+}
+
 /// Reads the name of a code.
 fn explained(text: &str) -> Result<Explained, String> {
-    match explain::code(text) {
+    match diag::explain::code(text) {
         Some(code) => Ok(Explained::Code(code)),
         None if text.eq_ignore_ascii_case("all") => Ok(Explained::All),
         None => Err("there is no such code; `zonesmith check --explain all` lists them".into()),
+    }
+}
+
+/// Reads a text of bounded length.
+fn text<const LEN_MAX: usize>(text: &str) -> Result<ArrayVec<u8, LEN_MAX>, String> {
+    bounded(text.as_bytes())
+}
+
+/// Reads a name server identifier: text, or octets in hex behind `0x`.
+fn nsid(text: &str) -> Result<ArrayVec<u8, NSID_LEN_MAX>, String> {
+    let Some(digits) = text.strip_prefix("0x") else {
+        return bounded(text.as_bytes());
+    };
+    let octets = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
+    bounded(&octets.map_err(|_| "expected two hexadecimal digits for each octet, as in 0x0a0b")?)
+}
+
+fn bounded<const LEN_MAX: usize>(octets: &[u8]) -> Result<ArrayVec<u8, LEN_MAX>, String> {
+    match ArrayVec::try_from(octets) {
+        Ok(octets) if !octets.is_empty() => Ok(octets),
+        _ => Err(format!("expected 1 to {LEN_MAX} octets, these are {}", octets.len())),
     }
 }
 

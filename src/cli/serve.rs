@@ -1,16 +1,18 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the zones, then the
 //! loop.
 
-use super::{Choice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use super::{CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use crate::answer::identity::Identity;
+use crate::guard::cookie::Cookies;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
 use crate::reload::worker::Running;
 use crate::reload::{Command, Options, Sources, Step, WatchMode};
-use crate::respond::{Policy, State};
+use crate::respond::State;
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
-use crate::server::{Limits, Server};
+use crate::server::{Limits, Server, secrets};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,8 +37,11 @@ fn try_run(serve: &Serve) -> Result<(), Stopped> {
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
-    let (library, state) = load(serve, &sources)?;
-    serve_zones(listeners, library, state)
+    let cookies = cookies(serve)?;
+    let (library, mut state) = load(serve, &sources)?;
+    state.cookies = cookies;
+    state.identity = identity(serve);
+    serve_zones(serve, listeners, library, state)
 }
 
 /// The paths of the command line.
@@ -80,6 +85,29 @@ fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped>
     Ok(())
 }
 
+/// What makes and checks cookies, if they are wanted.
+fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
+    if serve.cookies == CookieChoice::Off {
+        return Ok(None);
+    }
+    let secrets = match &serve.cookie_secret {
+        Some(path) => secrets::read(path).map_err(|error| cannot_run(&error, error.advice()))?,
+        None => secrets::random().map_err(|error| {
+            cannot_run(&error, "name a file of secrets with `--cookie-secret`, or `--cookies off`")
+        })?,
+    };
+    Ok(Some(Cookies { required: serve.cookies == CookieChoice::Required, secrets }))
+}
+
+/// What the server tells about itself.
+fn identity(serve: &Serve) -> Identity {
+    Identity {
+        nsid: serve.nsid.clone(),
+        id: serve.identity.clone(),
+        version: serve.version_text.clone(),
+    }
+}
+
 /// Reads the zones for the first time.
 fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
     let options = Options {
@@ -97,10 +125,7 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
         log::error!("{}", no_zone(sources));
         return Err(Stopped(EXIT_ZONES));
     }
-    let mut state = State::new(Policy {
-        minimal_responses: serve.minimal_responses == Choice::Yes,
-        aliases_across_zones: serve.aliases_across_zones == Choice::Yes,
-    });
+    let mut state = State::new(serve.answers.policy());
     for change in changes {
         state.zones.apply(change);
     }
@@ -150,7 +175,7 @@ fn count(good: usize, broken: usize) -> String {
 }
 
 /// Why there is nothing to serve.
-fn no_zone(sources: &Sources) -> String {
+pub(super) fn no_zone(sources: &Sources) -> String {
     let listing = sources.list();
     if !listing.files.is_empty() {
         return "no zone can be served: mend a file above and start again\n  \
@@ -177,10 +202,18 @@ fn no_zone(sources: &Sources) -> String {
 }
 
 /// Runs the worker and the loop until the loop ends.
-fn serve_zones(listeners: Vec<Listener>, library: Library, state: State) -> Result<(), Stopped> {
+fn serve_zones(
+    serve: &Serve,
+    listeners: Vec<Listener>,
+    library: Library,
+    state: State,
+) -> Result<(), Stopped> {
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
     let server = Server::new(listeners, state, Limits::default());
-    let server = server.map_err(|error| cannot_run(&error, ""))?;
+    let mut server = server.map_err(|error| cannot_run(&error, ""))?;
+    if let Some(path) = &serve.cookie_secret {
+        server.watch_secrets(path.clone());
+    }
     let waker = server.waker();
     let wake = Box::new(move || {
         if let Err(error) = waker.wake() {

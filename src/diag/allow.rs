@@ -44,12 +44,17 @@ fn allows(comment: &[u8], id: &str) -> bool {
 
 /// What stands behind the semicolon of a line that is in no quotes and behind no backslash.
 fn comment(line: &[u8]) -> Option<&[u8]> {
+    comment_start(line).map(|at| &line[at + 1..])
+}
+
+/// Where the comment of a line starts, with its semicolon.
+pub(super) fn comment_start(line: &[u8]) -> Option<usize> {
     let (mut quoted, mut at) = (false, 0);
     while let Some(&octet) = line.get(at) {
         match octet {
             b'\\' => at += 1,
             b'"' => quoted = !quoted,
-            b';' if !quoted => return Some(&line[at + 1..]),
+            b';' if !quoted => return Some(at),
             _ => {}
         }
         at += 1;

@@ -158,7 +158,7 @@ impl<'a> Excerpt<'a> {
 }
 
 /// Text for a terminal: control characters and stray octets become `\u{fffd}`, tabs one space.
-pub(super) fn printable(octets: &[u8]) -> String {
+pub fn printable(octets: &[u8]) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',
         c if c.is_control() => '\u{fffd}',

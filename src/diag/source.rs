@@ -49,6 +49,14 @@ pub struct Line<'a> {
     pub text: &'a [u8],
 }
 
+impl<'a> Line<'a> {
+    /// Its octets without the comment and the blanks around.
+    pub fn without_comment(self) -> &'a [u8] {
+        let end = super::allow::comment_start(self.text).unwrap_or(self.text.len());
+        self.text[..end].trim_ascii()
+    }
+}
+
 /// All files of one run. Their order is the order in which they were read.
 #[derive(Debug, Default)]
 pub struct SourceMap {

@@ -47,6 +47,24 @@ pub fn load_allowing(path: &Path, include_paths: &[PathBuf]) -> Loaded {
 /// Reads a zone file and all that it includes, from its own folder or from `include_paths`. Relative
 /// names are relative to the name of the file, if it is `<origin>.zone`, until an `$ORIGIN` line.
 pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded {
+    read_and_build(path, include_paths, lints, &mut |_, _| ())
+}
+
+/// Reads a zone file as the server does, and shows each record and its place.
+pub(super) fn load_seeing(
+    path: &Path,
+    include_paths: &[PathBuf],
+    see: &mut dyn FnMut(Record<'_>, Span),
+) -> Loaded {
+    read_and_build(path, include_paths, Lints::Quick, see)
+}
+
+fn read_and_build(
+    path: &Path,
+    include_paths: &[PathBuf],
+    lints: Lints,
+    see: &mut dyn FnMut(Record<'_>, Span),
+) -> Loaded {
     let origin = origin_of(path);
     let shown = path.display().to_string();
     let octets = match include::read(path) {
@@ -62,7 +80,10 @@ pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded
     };
     let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
     let mut builder = Builder::default().lint_up_to(records_max);
-    let mut sink = |record: Record<'_>, place: Place| builder.add(record, place.record, place.last);
+    let mut sink = |record: Record<'_>, place: Place| {
+        see(record, place.record);
+        builder.add(record, place.record, place.last);
+    };
     let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
     let zone = build(builder, &mut report);

@@ -22,6 +22,7 @@ mod include;
 pub mod library;
 pub mod load;
 pub mod notice;
+pub mod places;
 mod reach;
 mod reading;
 mod succession;

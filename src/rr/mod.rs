@@ -93,6 +93,8 @@ pub struct Class(pub u16);
 impl Class {
     /// The Internet, the one class that zones here hold.
     pub const IN: Class = Class(1);
+    /// CHAOS: a network of the seventies; today, questions about the server itself (RFC 4892).
+    pub const CH: Class = Class(3);
 
     /// The class of a question that stands for all of them (RFC 1035 §3.2.5).
     pub const ANY: Class = Class(255);

@@ -68,7 +68,7 @@ pub fn same(rtype: Rtype, a: &[u8], b: &[u8]) -> bool {
 }
 
 /// How many octets at the start of `rdata` the field takes; `None` if they are not its kind.
-pub(super) fn field_len(field: Field, rdata: &[u8]) -> Option<usize> {
+pub(crate) fn field_len(field: Field, rdata: &[u8]) -> Option<usize> {
     let whole = |is_valid: bool| is_valid.then_some(rdata.len());
     let len = match field {
         Field::Name | Field::PlainName => Name::split_from(rdata)?.0.as_wire().len(),

@@ -26,6 +26,7 @@ mod mmsg;
 pub mod privileges;
 mod process;
 mod responder;
+pub mod secrets;
 mod tcp;
 mod udp;
 
@@ -42,9 +43,10 @@ use process::{Request, Signals};
 use responder::Responder;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Events taken per poll. What does not fit comes with the next one.
 const EVENTS_LEN: usize = 1024;
@@ -68,6 +70,13 @@ pub struct Limits {
     pub idle_max: Duration,
 }
 
+impl Limits {
+    /// For how long a connection may be idle, in units of 100 ms as clients are told (RFC 7828).
+    fn idle_max_ds(&self) -> u16 {
+        u16::try_from(self.idle_max.as_millis() / 100).unwrap_or(u16::MAX)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits { connections_max: 1000, idle_max: Duration::from_secs(10) }
@@ -85,6 +94,7 @@ pub struct Server {
     connections: tcp::Connections,
     batch: Batch,
     responder: Responder,
+    secret_file: secrets::SecretFile,
 }
 
 /// The road between the loop and the worker that reads zones.
@@ -118,13 +128,15 @@ impl Server {
     ///
     /// # Errors
     /// Those of the kernel about polls, pipes and descriptors.
-    pub fn new(listeners: Vec<Listener>, state: State, limits: Limits) -> io::Result<Server> {
+    pub fn new(listeners: Vec<Listener>, mut state: State, limits: Limits) -> io::Result<Server> {
+        state.tcp_idle_ds = Some(limits.idle_max_ds());
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Event::Wake.token())?);
         let signals = Signals::register(poll.registry(), Event::Signal.token())?;
         let mut server = Server {
             poll,
             events: Events::with_capacity(EVENTS_LEN),
+            secret_file: secrets::SecretFile::new(Arc::clone(&waker)),
             waker,
             signals,
             udp: Vec::new(),
@@ -135,6 +147,11 @@ impl Server {
         };
         listeners.into_iter().try_for_each(|listener| server.add(listener))?;
         Ok(server)
+    }
+
+    /// At SIGHUP, cookie secrets are read from this file again.
+    pub fn watch_secrets(&mut self, path: PathBuf) {
+        self.secret_file.watch(path);
     }
 
     /// What another thread wakes the loop with after it has sent zone changes.
@@ -182,9 +199,22 @@ impl Server {
         if heard.worker || worker.pending {
             worker.apply_changes(&mut self.responder.state);
         }
+        if heard.worker {
+            self.change_secrets();
+        }
         let flow = if heard.signal { self.obey(worker) } else { ControlFlow::Continue(()) };
         self.work();
         Ok(flow)
+    }
+
+    /// Takes over cookie secrets that were read again.
+    fn change_secrets(&mut self) {
+        if let Some(cookies) = &mut self.responder.state.cookies
+            && let Some(secrets) = self.secret_file.take()
+        {
+            cookies.secrets = secrets;
+            log::info!("cookie secrets were read again");
+        }
     }
 
     /// Does what signals ask for; whether to go on.
@@ -192,7 +222,10 @@ impl Server {
         for request in self.signals.requests() {
             match request {
                 Request::Stop => return ControlFlow::Break(()),
-                Request::Reload => worker.reload(),
+                Request::Reload => {
+                    worker.reload();
+                    self.secret_file.reload();
+                }
             }
         }
         ControlFlow::Continue(())
@@ -215,7 +248,7 @@ impl Server {
     /// Waits for events and reads the time.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let polled = self.poll.poll(&mut self.events, timeout);
-        self.responder.begin_turn(Instant::now());
+        self.responder.begin_turn(Instant::now(), SystemTime::now());
         match polled {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
                 self.events.clear();

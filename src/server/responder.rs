@@ -6,11 +6,12 @@
 //! whether it is on is asked once per turn of the loop, as the time is.
 
 use super::counters::{Counters, LogLimit};
+use crate::clock::Now;
 use crate::respond::{Outcome, Peer, State, Transport, describe, respond};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The log target of the line per query.
 pub const QUERY_LOG: &str = "query";
@@ -56,6 +57,10 @@ pub(super) struct Responder {
     pub(super) counters: Counters,
     /// The time, as of this turn of the loop.
     pub(super) now: Instant,
+    /// The same for answers.
+    clock: Now,
+    /// What the milliseconds of `clock` count from.
+    start: Instant,
     query_log: bool,
     panic_log: LogLimit,
 }
@@ -63,30 +68,42 @@ pub(super) struct Responder {
 impl Responder {
     /// Answers from `state`.
     pub(super) fn new(state: State) -> Responder {
-        let (counters, panic_log) = (Counters::default(), LogLimit::default());
-        Responder { state, counters, now: Instant::now(), query_log: false, panic_log }
+        let start = Instant::now();
+        let mut responder = Responder {
+            state,
+            counters: Counters::default(),
+            now: start,
+            clock: Now::default(),
+            start,
+            query_log: false,
+            panic_log: LogLimit::default(),
+        };
+        responder.begin_turn(start, SystemTime::now());
+        responder
     }
 
     /// Begins a turn of the loop.
-    pub(super) fn begin_turn(&mut self, now: Instant) {
+    pub(super) fn begin_turn(&mut self, now: Instant, date: SystemTime) {
         self.now = now;
+        self.clock = clock(now.saturating_duration_since(self.start), date);
         self.query_log = log::log_enabled!(target: QUERY_LOG, log::Level::Trace);
     }
 
     /// Appends the answer to `message` to `out`; whether there is one.
     pub(super) fn answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> bool {
         let base = out.len();
-        let answered = match guarded(out, |out| respond(message, peer, &mut self.state, out)) {
-            Ok(outcome) => {
-                self.log_query(message, peer, &out[base..], outcome);
-                matches!(outcome, Outcome::Send(_))
-            }
-            Err(panic) => {
-                self.counters.panics += 1;
-                self.panic_log.warn(self.now, || report(&panic, message));
-                append_servfail(message, out)
-            }
-        };
+        let answered =
+            match guarded(out, |out| respond(message, peer, self.clock, &mut self.state, out)) {
+                Ok(outcome) => {
+                    self.log_query(message, peer, &out[base..], outcome);
+                    matches!(outcome, Outcome::Send(_))
+                }
+                Err(panic) => {
+                    self.counters.panics += 1;
+                    self.panic_log.warn(self.now, || report(&panic, message));
+                    append_servfail(message, out)
+                }
+            };
         self.count(peer.transport, answered);
         answered
     }
@@ -119,6 +136,14 @@ impl Responder {
         *queries += 1;
         *(if answered { answers } else { silent }) += 1;
     }
+}
+
+/// The time for answers. A clock that was never set counts as 1970.
+#[allow(clippy::cast_possible_truncation, reason = "seconds are counted modulo 2³²")]
+fn clock(running: Duration, date: SystemTime) -> Now {
+    let unix_s = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;
+    let monotonic_ms = u64::try_from(running.as_millis()).unwrap_or(u64::MAX);
+    Now { unix_s, monotonic_ms }
 }
 
 /// Calls `respond`; after a panic in it, `out` is as it was and the error says what and where.
@@ -201,6 +226,15 @@ mod tests {
         assert!(!append_servfail(&response, &mut out));
         assert!(!append_servfail(&response[..11], &mut out));
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn each_turn_has_its_own_time() {
+        let mut responder = Responder::new(State::new(Policy::default()));
+        let start = responder.start;
+        let date = UNIX_EPOCH + Duration::from_secs((1 << 32) + 7);
+        responder.begin_turn(start + Duration::from_millis(1500), date);
+        assert_eq!(responder.clock, Now { unix_s: 7, monotonic_ms: 1500 });
     }
 
     #[test]

@@ -25,6 +25,8 @@ impl Rcode {
     pub const NOTAUTH: Rcode = Rcode(9);
     /// An EDNS version that is not known (RFC 6891 §6.1.3).
     pub const BADVERS: Rcode = Rcode(16);
+    /// A cookie that the server did not make (RFC 7873 §8).
+    pub const BADCOOKIE: Rcode = Rcode(23);
 }
 
 impl fmt::Display for Rcode {
@@ -39,6 +41,7 @@ impl fmt::Display for Rcode {
             Rcode::YXDOMAIN => "YXDOMAIN",
             Rcode::NOTAUTH => "NOTAUTH",
             Rcode::BADVERS => "BADVERS",
+            Rcode::BADCOOKIE => "BADCOOKIE",
             Rcode(code) => return write!(f, "RCODE{code}"),
         })
     }
@@ -55,6 +58,10 @@ impl fmt::Debug for Rcode {
 pub struct Ede(pub u16);
 
 impl Ede {
+    /// §4.1: none of the others; the text says what.
+    pub const OTHER: Ede = Ede(0);
+    /// §4.19: the operator does not allow it.
+    pub const PROHIBITED: Ede = Ede(18);
     /// §4.21: the server does not serve the name.
     pub const NOT_AUTHORITATIVE: Ede = Ede(20);
     /// §4.22: the server does not do what was asked.

@@ -6,11 +6,13 @@
 //! ```
 //!
 //! [`request`] reads: total over every input, without allocation. [`response`] writes: section by
-//! section, an RRset whole or not at all. [`compress`] knows which names stand where in the message
-//! being written.
+//! section, an RRset whole or not at all. [`edns`] does both for the OPT record. [`compress`] knows
+//! which names stand where in the message being written.
 
 pub mod codes;
 pub mod compress;
+pub mod edns;
+pub mod message;
 pub mod request;
 pub mod response;
 

@@ -4,9 +4,8 @@
 //! What is no query to answer is sorted out here, by the rules that hold for every zone: a response
 //! is never answered, an opcode that is not QUERY is not implemented, a broken query is a FORMERR.
 
-use super::bits;
-use super::codes::Rcode;
-use super::{HEADER_LEN, UDP_LEN_PLAIN};
+use super::edns::Edns;
+use super::{HEADER_LEN, bits};
 use crate::name::Name;
 use crate::rr::{Class, Rtype, table};
 use std::fmt;
@@ -16,8 +15,10 @@ use std::fmt;
 pub enum Reading<'m> {
     /// A query to answer.
     Query(Request<'m>),
+    /// A QUERY without a question. It can have one meaning: that it wants a cookie (RFC 7873 §5.4).
+    NoQuestion(Header, Option<Edns<'m>>),
     /// A message that gets an error at once, with OPT if its own was there to be read.
-    Reject(Header, Fault, Option<Edns>),
+    Reject(Header, Fault, Option<Edns<'m>>),
     /// A message that gets no answer.
     Ignore(Silence),
 }
@@ -48,22 +49,32 @@ impl fmt::Display for Silence {
 pub enum Fault {
     /// An opcode other than QUERY.
     Opcode,
-    /// Not exactly one question (RFC 9619).
+    /// Not exactly one question (RFC 9619 §4).
     QuestionCount,
     /// The question ends early, or its name is compressed or too long.
     Question,
     /// A record behind the question is broken.
     Records,
-    /// More than one OPT, one whose owner is not the root (RFC 6891 §6.1.1), or broken options.
+    /// More than one OPT, one whose owner is not the root (RFC 6891 §6.1.1), or options that are not
+    /// whole.
     Opt,
+    /// A cookie of a length that no cookie has (RFC 7873 §5.2.2).
+    Cookie,
+    /// A question for the zone's version that holds a version (RFC 9660 §3.1).
+    ZoneVersion,
 }
 
 impl Fault {
-    /// The code to answer with.
-    pub fn rcode(self) -> Rcode {
+    /// What is wrong, in words.
+    pub fn sentence(self) -> &'static str {
         match self {
-            Fault::Opcode => Rcode::NOTIMP,
-            _ => Rcode::FORMERR,
+            Fault::Opcode => "only the opcode QUERY is known",
+            Fault::QuestionCount => "a query has exactly one question",
+            Fault::Question => "the question is broken",
+            Fault::Records => "the records behind the question are broken",
+            Fault::Opt => "the OPT record is broken, or not the only one",
+            Fault::Cookie => "a cookie has 8 octets, or 16 to 40",
+            Fault::ZoneVersion => "who asks for a zone's version sends none",
         }
     }
 }
@@ -85,7 +96,7 @@ pub struct Request<'m> {
     /// The question.
     pub question: Question<'m>,
     /// What the OPT record says.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'m>>,
 }
 
 /// What is asked.
@@ -97,17 +108,6 @@ pub struct Question<'m> {
     pub rtype: Rtype,
     /// QCLASS.
     pub class: Class,
-}
-
-/// The query's OPT record (RFC 6891 §6.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edns {
-    /// The longest UDP answer that the asker can take.
-    pub udp_len: u16,
-    /// The version that the asker speaks.
-    pub version: u8,
-    /// Whether it wants DNSSEC records (RFC 3225).
-    pub dnssec_ok: bool,
 }
 
 impl<'m> Reading<'m> {
@@ -122,19 +122,28 @@ impl<'m> Reading<'m> {
             return Reading::Ignore(Silence::Response);
         }
         let (plain, additional) = (usize::from(word(6)) + usize::from(word(8)), word(10).into());
-        let (question, rest) = match (word(4), Question::split_from(body)) {
-            (1, Some(found)) => found,
-            // messages of other opcodes have the same form, and some have no question
-            _ if header.opcode() != 0 => return Reading::Reject(header, Fault::Opcode, None),
-            (1, None) => return Reading::Reject(header, Fault::Question, None),
-            _ => return Reading::Reject(header, Fault::QuestionCount, None),
+        match (header.opcode(), word(4)) {
+            (0, 1) => Reading::of_query(header, body, plain, additional),
+            (0, 0) => match edns(body, plain, additional) {
+                Ok(edns) => Reading::NoQuestion(header, edns),
+                Err((fault, edns)) => Reading::Reject(header, fault, edns),
+            },
+            (opcode, questions) => {
+                let fault = if opcode == 0 { Fault::QuestionCount } else { Fault::Opcode };
+                let records = skip_questions(body, questions);
+                let edns = records.and_then(|bytes| edns(bytes, plain, additional).ok()?);
+                Reading::Reject(header, fault, edns)
+            }
+        }
+    }
+
+    fn of_query(header: Header, body: &'m [u8], plain: usize, additional: usize) -> Reading<'m> {
+        let Some((question, rest)) = Question::split_from(body) else {
+            return Reading::Reject(header, Fault::Question, None);
         };
         match edns(rest, plain, additional) {
-            edns if header.opcode() != 0 => {
-                Reading::Reject(header, Fault::Opcode, edns.ok().flatten())
-            }
             Ok(edns) => Reading::Query(Request { header, question, edns }),
-            Err(fault) => Reading::Reject(header, fault, None),
+            Err((fault, edns)) => Reading::Reject(header, fault, edns),
         }
     }
 }
@@ -159,20 +168,29 @@ impl<'m> Question<'m> {
 /// Walks the records behind the question: `plain` of the answer and authority sections, then
 /// `additional` ones, of which one may be OPT. What follows the last one is nobody's: NSD and BIND
 /// step over it, too.
-fn edns(bytes: &[u8], plain: usize, additional: usize) -> Result<Option<Edns>, Fault> {
+fn edns(
+    bytes: &[u8],
+    plain: usize,
+    additional: usize,
+) -> Result<Option<Edns<'_>>, (Fault, Option<Edns<'_>>)> {
     let mut rest = bytes;
     let mut found = None;
     for number in 0..plain + additional {
-        let (record, tail) = Record::split_from(rest).ok_or(Fault::Records)?;
+        let (record, tail) = Record::split_from(rest).ok_or((Fault::Records, None))?;
         rest = tail;
         if record.rtype == table::OPT {
             if found.is_some() || number < plain || !record.owned_by_root {
-                return Err(Fault::Opt);
+                return Err((Fault::Opt, None));
             }
-            found = Some(record.edns().ok_or(Fault::Opt)?);
+            found = Some(Edns::read(record.class, record.ttl, record.rdata)?);
         }
     }
     Ok(found)
+}
+
+/// Steps over the questions of a message that will get no answer to them.
+fn skip_questions(bytes: &[u8], count: u16) -> Option<&[u8]> {
+    (0..count).try_fold(bytes, |rest, _| rest.get(owner_len(rest)? + 4..))
 }
 
 /// A record of the query.
@@ -198,20 +216,6 @@ impl<'m> Record<'m> {
             rdata,
         };
         Some((record, rest))
-    }
-
-    /// What OPT says; `None` if its options are not whole. None of them is looked at.
-    fn edns(&self) -> Option<Edns> {
-        let mut options = self.rdata;
-        while !options.is_empty() {
-            let ([_, _, len_high, len_low], rest) = options.split_first_chunk()?;
-            options = rest.get(usize::from(u16::from_be_bytes([*len_high, *len_low]))..)?;
-        }
-        Some(Edns {
-            udp_len: self.class.max(UDP_LEN_PLAIN), // RFC 6891 §6.2.3: less than 512 counts as 512
-            version: self.ttl[1],
-            dnssec_ok: self.ttl[2] & 0x80 != 0,
-        })
     }
 }
 
@@ -253,11 +257,11 @@ mod tests {
 
     #[test]
     fn opt_is_read_and_two_of_them_are_an_error() {
-        let opt = b"\0\0\x29\x01\x00\0\0\x80\0\0\x04\0\x0a\0\0";
+        let opt = b"\0\0\x29\x01\x00\0\0\x80\0\0\x04\0\x03\0\0";
         let message = with_opt(&[opt]);
         let Reading::Query(request) = Reading::of(&message) else { panic!("a query") };
-        let expected = Edns { udp_len: 512, version: 0, dnssec_ok: true };
-        assert_eq!(request.edns, Some(expected));
+        let edns = request.edns.unwrap();
+        assert_eq!((edns.udp_len, edns.version, edns.dnssec_ok), (512, 0, true));
         assert!(matches!(
             Reading::of(&with_opt(&[opt, opt])),
             Reading::Reject(_, Fault::Opt, None)

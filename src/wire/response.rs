@@ -3,18 +3,14 @@
 //! An RRset is written whole or not at all. The writer alone knows how long the answer may become;
 //! room for OPT is kept back from the start, so an answer that is cut keeps its OPT.
 
-use super::codes::{Ede, Rcode};
+use super::codes::Rcode;
 use super::compress::Compressor;
-use super::request::{Edns, Header, Request};
-use super::{HEADER_LEN, UDP_LEN_MAX, bits};
+use super::edns::{ExtendedError, Opt, ZoneVersion};
+use super::request::{Header, Request};
+use super::{HEADER_LEN, bits};
 use crate::name::{NAME_LEN_MAX, Name, Suffixes};
 use crate::rr::rdata::{self, Part};
-use crate::rr::{Class, Rtype};
-
-/// The octets of an OPT record without options.
-const OPT_LEN: usize = 11;
-/// The octets of an EDE option without text (RFC 8914 §2).
-const EDE_LEN: usize = 6;
+use crate::rr::{Class, Rtype, table};
 
 /// What compression can save in a record's data: two names, in SOA. Data longer than the room by
 /// more than this are not tried, so that the buffer need not grow.
@@ -52,23 +48,22 @@ pub struct Response<'o> {
     out: &'o mut Vec<u8>,
     /// Where the message starts in the buffer.
     base: usize,
-    /// How long the records may make the message.
+    /// How long the records may make the message: room for OPT is kept back.
     len_max: usize,
     counts: [u16; 4],
     bits: u16,
     rcode: Rcode,
-    ede: Option<Ede>,
-    /// The query's OPT record.
-    edns: Option<Edns>,
+    opt: Option<&'o mut Opt<'o>>,
     hashes: &'o Suffixes,
     names: &'o mut Compressor,
 }
 
 impl<'o> Response<'o> {
     /// Begins the answer to a query: RD is copied, RA, AD and CD stay clear (RFC 4035 §3.1.6). It
-    /// will have at most `len_max` octets.
+    /// ends with `opt`, and will have at most `len_max` octets.
     pub fn to(
         request: &Request<'_>,
+        opt: Option<&'o mut Opt<'o>>,
         hashes: &'o Suffixes,
         names: &'o mut Compressor,
         len_max: u16,
@@ -82,15 +77,14 @@ impl<'o> Response<'o> {
         out.extend_from_slice(&question.class.0.to_be_bytes());
         out[base..base + 2].copy_from_slice(&request.header.id);
         names.begin(out.len() - base);
-        let opt_len = if request.edns.is_some() { OPT_LEN } else { 0 };
+        let opt_len = opt.as_ref().map_or(0, |opt| opt.record_len());
         Response {
             base,
             len_max: usize::from(len_max) - opt_len,
             counts: [1, 0, 0, 0],
             bits: bits::QR | request.header.bits & bits::RD,
             rcode: Rcode::NOERROR,
-            ede: None,
-            edns: request.edns,
+            opt,
             hashes,
             names,
             out,
@@ -99,11 +93,24 @@ impl<'o> Response<'o> {
 
     /// Sets the response code, and the reason in more detail, before any record is written. An EDE
     /// is sent to those alone whose query had an OPT record (RFC 8914 §3).
-    pub fn status(&mut self, rcode: Rcode, ede: Option<Ede>) {
+    pub fn status(&mut self, rcode: Rcode, error: Option<ExtendedError>) {
         self.rcode = rcode;
-        self.ede = ede.filter(|_| self.edns.is_some());
-        if self.ede.is_some() {
-            self.len_max -= EDE_LEN;
+        if error.is_some() {
+            self.change_opt(|opt| opt.error = error);
+        }
+    }
+
+    /// Says in OPT which version of the zone answers, before any record is written.
+    pub fn set_zone_version(&mut self, version: ZoneVersion) {
+        self.change_opt(|opt| opt.zone_version = Some(version));
+    }
+
+    /// Changes what OPT will hold, and how much room is kept back for it.
+    fn change_opt(&mut self, change: impl FnOnce(&mut Opt<'o>)) {
+        if let Some(opt) = &mut self.opt {
+            self.len_max += opt.record_len();
+            change(opt);
+            self.len_max -= opt.record_len();
         }
     }
 
@@ -161,10 +168,21 @@ impl<'o> Response<'o> {
         Ok(())
     }
 
+    /// Appends the one record that is of class CHAOS: a text, owned by the question's name, to be
+    /// kept by nobody.
+    pub fn chaos_text(&mut self, text: &[u8]) {
+        let len = u8::try_from(text.len()).expect("a text has 255 octets");
+        let ([t1, t2], [c1, c2]) = (table::TXT.0.to_be_bytes(), Class::CH.0.to_be_bytes());
+        let [l1, l2] = (u16::from(len) + 1).to_be_bytes();
+        self.out.extend_from_slice(&[0xc0, 12, t1, t2, c1, c2, 0, 0, 0, 0, l1, l2, len]);
+        self.out.extend_from_slice(text);
+        self.counts[Section::Answer as usize] += 1;
+    }
+
     /// Ends the message: OPT, then the header.
     pub fn finish(&mut self) {
-        if let Some(edns) = self.edns {
-            write_opt(edns, self.rcode, self.ede, self.out);
+        if let Some(opt) = &self.opt {
+            opt.write(self.rcode, self.out);
             self.counts[Section::Additional as usize] += 1;
         }
         let head = &mut self.out[self.base..self.base + HEADER_LEN];
@@ -211,29 +229,14 @@ impl<'o> Response<'o> {
     }
 }
 
-/// Appends the answer to a message that is no query we can read: a header alone, with its id,
-/// opcode and RD (RFC 1035 §4.1.1), and OPT if that was there to be read (RFC 6891 §6.1.1).
-pub fn header_alone(header: Header, edns: Option<Edns>, rcode: Rcode, out: &mut Vec<u8>) {
+/// Appends the answer to a message without a question that we can read: a header alone, with its
+/// id, opcode and RD (RFC 1035 §4.1.1), and OPT if that was there to be read (RFC 6891 §6.1.1).
+pub fn header_alone(header: Header, opt: Option<Opt<'_>>, rcode: Rcode, out: &mut Vec<u8>) {
     let bits = bits::QR | header.bits & (bits::OPCODE | bits::RD) | rcode.0 & 0xf;
     out.extend_from_slice(&header.id);
     out.extend_from_slice(&bits.to_be_bytes());
-    out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, u8::from(edns.is_some())]);
-    if let Some(edns) = edns {
-        write_opt(edns, rcode, None, out);
-    }
-}
-
-/// RFC 6891 §6.1.2; the DO bit is copied (RFC 3225 §3).
-fn write_opt(edns: Edns, rcode: Rcode, ede: Option<Ede>, out: &mut Vec<u8>) {
-    let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
-    let [_, rcode_high] = (rcode.0 >> 4).to_be_bytes();
-    let flags = if edns.dnssec_ok { 0x80 } else { 0 };
-    out.extend_from_slice(&[0, 0, 41, udp_len_high, udp_len_low, rcode_high, 0, flags, 0]);
-    match ede {
-        None => out.extend_from_slice(&[0, 0]),
-        Some(Ede(code)) => {
-            let [high, low] = code.to_be_bytes();
-            out.extend_from_slice(&[0, 6, 0, 15, 0, 2, high, low]);
-        }
+    out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, u8::from(opt.is_some())]);
+    if let Some(opt) = opt {
+        opt.write(rcode, out);
     }
 }

@@ -83,6 +83,11 @@ impl ZoneSet {
         self.table.find(crate::name::hash::of(apex), same).map(|entry| &entry.2)
     }
 
+    /// The zones that answer, in no order.
+    pub fn zones(&self) -> impl Iterator<Item = &Zone> {
+        self.table.iter().filter_map(|entry| entry.2.zone())
+    }
+
     /// The number of zones, broken ones included.
     pub fn len(&self) -> usize {
         self.table.len()

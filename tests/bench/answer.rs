@@ -7,6 +7,7 @@
 
 use std::hint::black_box;
 use std::time::Instant;
+use zonesmith::clock::Now;
 use zonesmith::name::NameBuf;
 use zonesmith::reload::load::load;
 use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
@@ -71,7 +72,7 @@ fn ask(state: &mut State, query: &[u8], rounds: u32) -> usize {
     let mut out = Vec::with_capacity(4096);
     for _ in 0..rounds {
         out.clear();
-        let outcome = respond(black_box(query), peer, state, &mut out);
+        let outcome = respond(black_box(query), peer, Now::default(), state, &mut out);
         assert!(matches!(outcome, Outcome::Send(_)));
         black_box(&out);
     }

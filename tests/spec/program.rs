@@ -4,6 +4,7 @@ use super::answer::{Answer, Question, Server};
 use super::records::{Message, Name, Record, query, query_with_do};
 use super::types::{DS, NS, NSEC, NSEC3, RRSIG};
 use super::{CHAIN_MAX, Zone};
+use zonesmith::clock::Now;
 use zonesmith::diag::{Diagnostic, Span};
 use zonesmith::respond::{Outcome, Peer, Policy, Reason, State, Transport, respond};
 use zonesmith::rr::Rtype;
@@ -99,7 +100,7 @@ fn ask(
     let source = "127.0.0.1:5300".parse().unwrap();
     let mut reply = Vec::new();
     let peer = Peer { transport: Transport::Tcp, source };
-    let reason = match respond(&message, peer, state, &mut reply) {
+    let reason = match respond(&message, peer, Now::default(), state, &mut reply) {
         Outcome::Send(reason) => reason,
         Outcome::Drop(why) => return Err(format!("no answer: {why}")),
     };

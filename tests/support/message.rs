@@ -35,8 +35,8 @@ pub struct Opt {
     pub flags: u16,
     /// The codes of the extended errors.
     pub errors: Vec<u16>,
-    /// The codes of all other options.
-    pub others: Vec<u16>,
+    /// All options, with their codes.
+    pub options: Vec<(u16, Vec<u8>)>,
 }
 
 impl Message {
@@ -110,10 +110,10 @@ fn read_opt(owner: &str, class: u16, ttl: u32, options: &[u8]) -> Result<Opt, St
     while reader.at < options.len() {
         let (code, length) = (reader.u16()?, reader.u16()?);
         let value = reader.take(usize::from(length))?;
-        match (code, value) {
-            (EXTENDED_ERROR, &[high, low, ..]) => opt.errors.push(u16::from_be_bytes([high, low])),
-            _ => opt.others.push(code),
+        if let (EXTENDED_ERROR, &[high, low, ..]) = (code, value) {
+            opt.errors.push(u16::from_be_bytes([high, low]));
         }
+        opt.options.push((code, value.to_vec()));
     }
     Ok(opt)
 }

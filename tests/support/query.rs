@@ -1,6 +1,7 @@
 //! The words of a query step, as a message.
 
 use super::message::HEADER_LEN;
+use super::options::{ServerCookie, Setting};
 use super::rdata;
 
 /// How a message is carried.
@@ -13,12 +14,15 @@ pub enum Transport {
 /// A query, ready to be sent, and what a judge must remember of it.
 #[derive(Clone, Debug)]
 pub struct Query {
+    /// The message, but for what [`Query::asked_in`] puts into it.
     pub wire: Vec<u8>,
     pub transport: Transport,
     /// The payload size in its OPT record, if it has one.
     pub edns: Option<u16>,
     /// The DO flag.
     pub dnssec_ok: bool,
+    /// A server's cookie, and how many octets before the end it stands.
+    cookie: Option<(ServerCookie, usize)>,
 }
 
 /// What the `+` words say.
@@ -28,6 +32,8 @@ struct Flags {
     version: u8,
     dnssec_ok: bool,
     options: Vec<u8>,
+    /// A server's cookie to be made, and where in the options.
+    cookie: Option<(ServerCookie, usize)>,
     bits: u16,
 }
 
@@ -39,24 +45,33 @@ const DO: u16 = 0x8000;
 const PAYLOAD_SIZE: u16 = 1232;
 
 impl Query {
-    /// `NAME TYPE [CLASS]` and any of +tcp +edns[=SIZE] +do +version=N +option=CODE:HEX +norec +tc
-    /// +aa +ad +cd +z +opcode=N.
+    /// `NAME TYPE [CLASS]`, or `-` for no question, and any of +tcp +edns[=SIZE] +do +version=N
+    /// +option=CODE:HEX +nsid +keepalive +zoneversion +cookie=HEX[:SERVER] +norec +tc +aa +ad +cd +z
+    /// +opcode=N. SERVER is a server's cookie in hex, or one to be made, as `ours-60`
+    /// ([`ServerCookie::parse`]).
     pub fn parse(words: &str) -> Result<Query, String> {
         let (plus, plain): (Vec<&str>, Vec<&str>) =
             words.split_whitespace().partition(|word| word.starts_with('+'));
         let flags = parse_flags(&plus)?;
-        let (&[name, rtype], class) = plain.split_first_chunk().ok_or("NAME TYPE expected")?;
-        let rtype = rdata::type_code(rtype).ok_or(format!("unknown type {rtype}"))?;
-        let class = *class.first().unwrap_or(&"IN");
-        let class = rdata::class_code(class).ok_or(format!("unknown class {class}"))?;
-
         let mut wire = header(ID, flags.bits, flags.edns.is_some());
-        wire.extend(name_wire(name)?);
-        wire.extend(rtype.to_be_bytes());
-        wire.extend(class.to_be_bytes());
+        match plain[..] {
+            ["-"] => wire[5] = 0,
+            _ => wire.extend(question_wire(&plain)?),
+        }
         push_opt(&mut wire, &flags);
+        let cookie = flags.cookie.map(|(cookie, at)| (cookie, flags.options.len() - at));
         let Flags { transport, edns, dnssec_ok, .. } = flags;
-        Ok(Query { wire, transport, edns, dnssec_ok })
+        Ok(Query { wire, transport, edns, dnssec_ok, cookie })
+    }
+
+    /// The message as it is asked there and then.
+    pub fn asked_in(&self, setting: &Setting) -> Vec<u8> {
+        let mut wire = self.wire.clone();
+        if let Some((cookie, from_end)) = self.cookie {
+            let at = wire.len() - from_end;
+            wire[at..at + 16].copy_from_slice(&cookie.made_in(setting));
+        }
+        wire
     }
 
     /// Bytes as they are, in hex, with text in quotes; `+tcp` may stand among them.
@@ -64,11 +79,14 @@ impl Query {
         let tcp = words.contains("+tcp");
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let wire = hex_and_text(&words.replace("+tcp", ""))?;
-        Ok(Query { wire, transport, edns: None, dnssec_ok: false })
+        Ok(Query { wire, transport, edns: None, dnssec_ok: false, cookie: None })
     }
 
     /// The question section, as far as there is a whole question.
     pub fn question(&self) -> &[u8] {
+        if self.wire.get(4..6) == Some(&[0, 0]) {
+            return &[];
+        }
         let Some(mut at) = self.wire.len().checked_sub(HEADER_LEN).map(|_| HEADER_LEN) else {
             return &[];
         };
@@ -111,6 +129,7 @@ fn parse_flags(words: &[&str]) -> Result<Flags, String> {
         version: 0,
         dnssec_ok: false,
         options: Vec::new(),
+        cookie: None,
         bits: RD,
     };
     for word in words {
@@ -128,6 +147,10 @@ fn parse_flags(words: &[&str]) -> Result<Flags, String> {
             "+do" => flags.dnssec_ok = true,
             "+version" => flags.version = value.parse().map_err(bad)?,
             "+option" => flags.options.extend(option(value)?),
+            "+nsid" => flags.options.extend(option("3:")?),
+            "+keepalive" => flags.options.extend(option("11:")?),
+            "+zoneversion" => flags.options.extend(option("19:")?),
+            "+cookie" => push_cookie(&mut flags, value)?,
             "+edns" if value.is_empty() => flags.edns = Some(PAYLOAD_SIZE),
             "+edns" => flags.edns = Some(value.parse().map_err(bad)?),
             _ => return Err(format!("unknown word {word}")),
@@ -137,6 +160,34 @@ fn parse_flags(words: &[&str]) -> Result<Flags, String> {
         flags.edns = flags.edns.or(Some(PAYLOAD_SIZE));
     }
     Ok(flags)
+}
+
+/// `NAME TYPE [CLASS]` as the question section.
+fn question_wire(words: &[&str]) -> Result<Vec<u8>, String> {
+    let (&[name, rtype], class) = words.split_first_chunk().ok_or("NAME TYPE expected")?;
+    let rtype = rdata::type_code(rtype).ok_or(format!("unknown type {rtype}"))?;
+    let class = *class.first().unwrap_or(&"IN");
+    let class = rdata::class_code(class).ok_or(format!("unknown class {class}"))?;
+    Ok([&name_wire(name)?[..], &rtype.to_be_bytes(), &class.to_be_bytes()].concat())
+}
+
+/// `CLIENT`, `CLIENT:SERVER` in hex, or `CLIENT:ours` for a server's cookie that is made later.
+fn push_cookie(flags: &mut Flags, text: &str) -> Result<(), String> {
+    let (client, server) = text.split_once(':').unwrap_or((text, ""));
+    let octets = hex_and_text(client)?;
+    let server = match server.chars().next() {
+        Some('o') => {
+            let client = octets[..].try_into().map_err(|_| "a client's cookie has 8 octets")?;
+            let at = flags.options.len() + 4 + octets.len();
+            flags.cookie = Some((ServerCookie::parse(client, server)?, at));
+            vec![0; 16]
+        }
+        _ => hex_and_text(server)?,
+    };
+    let octets = [octets, server].concat();
+    let len = u16::try_from(octets.len()).map_err(|_| "an option that is too long")?;
+    flags.options.extend([&10u16.to_be_bytes()[..], &len.to_be_bytes(), &octets].concat());
+    Ok(())
 }
 
 /// `CODE:HEX` as an EDNS option.

@@ -276,6 +276,15 @@ pub(crate) fn query_with_do(qname: &[u8], rtype: u16) -> Vec<u8> {
     query
 }
 
+/// The query with options in its OPT record, which stands last.
+pub(crate) fn with_options(query: &[u8], options: &[u8]) -> Vec<u8> {
+    let mut query = query.to_vec();
+    let len_at = query.len() - 2;
+    query[len_at..].copy_from_slice(&u16::try_from(options.len()).unwrap_or(0).to_be_bytes());
+    query.extend_from_slice(options);
+    query
+}
+
 /// A query for a name in wire form, over which only EDNS version 0 with `udp_len` may stand.
 pub(crate) fn query(qname: &[u8], rtype: u16, udp_len: Option<u16>) -> Vec<u8> {
     let mut query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00".to_vec();

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! # RFC 4592 §2.2.1: what a wildcard does, and what it leaves alone
-//! option minimal-responses no            as on the command line; before the zones
+//! option minimal-responses no            a flag of `serve`; before the zones
+//! option nsid ns1                        so are cookies, nsid, identity and version-text
 //! zone example.                          indented zone file text follows, in the file example.zone
 //!   @ 3600 SOA ns.example.com. admin 1 7200 900 1209600 300
 //!   * 3600 MX  10 host1
@@ -16,8 +17,10 @@
 //! ```
 //!
 //! The lines below a step are all that the answer holds: the RCODE with its flags (of AA, TC, RA,
-//! AD and CD those that are set), then the records of each section in their order, then `ede CODE`.
-//! A record that is not listed must not be there. Some things are demanded without being written:
+//! AD and CD those that are set), then the records of each section in their order, then the options:
+//! `nsid "ns1"`, `cookie CLIENT new` (made now) or `same` (as in the query), `keepalive 100`,
+//! `zoneversion LABELS TYPE VERSION`, `ede CODE` or, if its words matter, `ede CODE "why"`.
+//! A record or option that is not listed must not be there. Some things are demanded without being written:
 //! the ID, opcode and RD of the query; its question, byte for byte (else: `no question`); an OPT
 //! record exactly if the query had one (else: `opt`, `no opt`), of version 0, with our payload size
 //! and the query's DO; no more octets than the transport and the query's OPT allow. `size <= N` asks
@@ -29,6 +32,7 @@
 //! `BLESS=1` writes the answers as they are where others were expected, to be reviewed as a diff.
 
 use super::message::Message;
+use super::options::{self, Setting};
 use super::query::{Query, Transport};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,6 +44,9 @@ const RCODES: [&str; 11] = [
     "NXRRSET", "NOTAUTH", "NOTZONE",
 ];
 const BADVERS: u16 = 16;
+const BADCOOKIE: u16 = 23;
+/// The flags of `serve` that a scenario may set.
+const FLAGS: [&str; 5] = ["minimal-responses", "cookies", "nsid", "identity", "version-text"];
 /// Types whose data is names and numbers: capitals mean nothing in it.
 const CASELESS: [&str; 7] = ["NS", "CNAME", "DNAME", "SOA", "PTR", "MX", "SRV"];
 
@@ -49,7 +56,8 @@ pub struct Scenario {
     pub path: PathBuf,
     /// The path below the folder of scenarios, without its extension: `wildcard/rfc4592`.
     pub name: String,
-    pub minimal_responses: bool,
+    /// Flags of `serve` without their hyphens, and their values.
+    pub options: Vec<(String, String)>,
     pub zones: Vec<ZoneFile>,
     pub steps: Vec<Step>,
 }
@@ -103,13 +111,8 @@ fn read(folder: &Path, path: &Path) -> Result<Scenario, String> {
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let name = path.strip_prefix(folder).unwrap_or(path).with_extension("");
     let name = name.display().to_string();
-    let mut scenario = Scenario {
-        path: path.to_path_buf(),
-        name,
-        minimal_responses: true,
-        zones: vec![],
-        steps: vec![],
-    };
+    let mut scenario =
+        Scenario { path: path.to_path_buf(), name, options: vec![], zones: vec![], steps: vec![] };
     let lines: Vec<&str> = text.lines().collect();
     let mut at = 0;
     while at < lines.len() {
@@ -132,10 +135,13 @@ fn parse_block(scenario: &mut Scenario, lines: &[&str], at: usize) -> Result<(),
     let (verb, words) = head.split_once(' ').unwrap_or((head, ""));
     match verb {
         _ if head.is_empty() || head.starts_with('#') => Ok(()),
-        "option" if words == "minimal-responses no" => {
-            scenario.minimal_responses = false;
-            Ok(())
-        }
+        "option" => match words.split_once(' ') {
+            Some((flag, value)) if FLAGS.contains(&flag) => {
+                scenario.options.push((flag.to_string(), value.to_string()));
+                Ok(())
+            }
+            _ => Err(format!("`{words}`: one of {FLAGS:?} and a value expected")),
+        },
         "zone" => {
             scenario.zones.push(parse_zone(words, &lines[1..])?);
             Ok(())
@@ -230,8 +236,8 @@ impl Scenario {
 
 impl Step {
     /// Judges an answer, or that there is none. The error shows what was expected and what came.
-    pub fn judge(&self, answer: Option<&[u8]>) -> Result<(), String> {
-        let shown = self.show(answer)?;
+    pub fn judge(&self, answer: Option<&[u8]>, setting: &Setting) -> Result<(), String> {
+        let shown = self.show(answer, setting)?;
         let (expected, came) = (self.comparable(&self.expected), self.comparable(&shown));
         if expected != came {
             return Err(format!(
@@ -248,7 +254,7 @@ impl Step {
     }
 
     /// An answer as the lines that would be expected of it. The error is what no answer may be.
-    pub fn show(&self, answer: Option<&[u8]>) -> Result<Vec<String>, String> {
+    pub fn show(&self, answer: Option<&[u8]>, setting: &Setting) -> Result<Vec<String>, String> {
         let Some(bytes) = answer else {
             return Ok(vec!["drop".to_string()]);
         };
@@ -268,8 +274,9 @@ impl Step {
         for (section, records) in sections {
             lines.extend(records.iter().map(|record| format!("{section} {record}")));
         }
-        let errors = message.opt.iter().flat_map(|opt| &opt.errors);
-        lines.extend(errors.map(|code| format!("ede {code}")));
+        if let Some(opt) = &message.opt {
+            lines.extend(options::show(&opt.options, &self.query.asked_in(setting), setting)?);
+        }
         Ok(lines)
     }
 
@@ -309,7 +316,6 @@ impl Step {
                 Err(format!("payload size {}", opt.payload_size))
             }
             _ if opt.flags & 0x7fff != 0 => Err(format!("OPT with the flags {:04x}", opt.flags)),
-            _ if !opt.others.is_empty() => Err(format!("OPT with the options {:?}", opt.others)),
             _ if !self.is_raw && dnssec_ok != self.query.dnssec_ok => {
                 Err("DO is not the query's (RFC 3225 §3)".to_string())
             }
@@ -319,7 +325,8 @@ impl Step {
 
     fn comparable(&self, lines: &[String]) -> Vec<String> {
         let fold = self.query.has_capitals();
-        lines.iter().map(|line| if fold { caseless(line) } else { line.clone() }).collect()
+        let lines = lines.iter().map(|line| options::without_words(line, &self.expected));
+        lines.map(|line| if fold { caseless(line) } else { line.to_string() }).collect()
     }
 
     /// Whether the step is carried over TCP.
@@ -334,6 +341,7 @@ fn head(message: &Message) -> String {
     let mut head = match RCODES.get(rcode) {
         Some(name) => (*name).to_string(),
         None if message.rcode() == BADVERS => "BADVERS".to_string(),
+        None if message.rcode() == BADCOOKIE => "BADCOOKIE".to_string(),
         None => format!("RCODE{rcode}"),
     };
     let flags =

@@ -1,0 +1,174 @@
+//! The secrets behind cookies: where do they come from, and how are they changed while all goes on?
+//!
+//! Without a file there is one from the kernel, which ends with the process: clients then get new
+//! cookies, and nothing is lost but a round trip. Servers that share an address share a file. It is
+//! read again at SIGHUP by a thread of its own, because a file may keep its reader waiting and the
+//! loop waits for nobody; if it is no longer good, the secrets stay as they were.
+
+use crate::guard::cookie::{SECRET_LEN, Secret, Secrets, SecretsError};
+use mio::Waker;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+/// The longest file that is read, in octets: secrets with a page of comments.
+const FILE_LEN_MAX: u64 = 4096;
+
+/// Why a file gives no secrets.
+#[derive(Debug)]
+pub enum SecretFileError {
+    /// It cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// A folder, or what may have no end.
+    NoFile(PathBuf),
+    /// Longer than secrets are.
+    TooLong(PathBuf),
+    /// What is in it.
+    Content(PathBuf, SecretsError),
+}
+
+/// The secrets of a file, read again on demand.
+pub(super) struct SecretFile {
+    path: Option<PathBuf>,
+    waker: Arc<Waker>,
+    sender: Sender<Secrets>,
+    receiver: Receiver<Secrets>,
+}
+
+/// A secret that nobody knows.
+///
+/// # Errors
+/// Those of the kernel, where it has no randomness.
+pub fn random() -> io::Result<Secrets> {
+    let mut octets = [0; SECRET_LEN];
+    getrandom::fill(&mut octets).map_err(io::Error::from)?;
+    Ok(Secrets::one(Secret::new(octets)))
+}
+
+/// Reads a file of secrets.
+///
+/// # Errors
+/// [`SecretFileError`], which names the file and the line.
+pub fn read(path: &Path) -> Result<Secrets, SecretFileError> {
+    let unreadable = |error| SecretFileError::Unreadable(path.to_path_buf(), error);
+    // Opening a pipe would wait for its writer.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = file.map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(SecretFileError::NoFile(path.to_path_buf()));
+    }
+    let mut octets = Vec::new();
+    let len = file.take(FILE_LEN_MAX + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    if len as u64 > FILE_LEN_MAX {
+        return Err(SecretFileError::TooLong(path.to_path_buf()));
+    }
+    let text = String::from_utf8_lossy(&octets);
+    Secrets::parse(&text).map_err(|error| SecretFileError::Content(path.to_path_buf(), error))
+}
+
+impl SecretFileError {
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            SecretFileError::Unreadable(_, error) => match error.kind() {
+                ErrorKind::NotFound => "make it with `openssl rand -hex 16 > FILE`",
+                ErrorKind::PermissionDenied => {
+                    "let the user that the server runs as read it (chown, chmod)"
+                }
+                _ => "name a file that can be read",
+            },
+            SecretFileError::NoFile(_) => "name a file with lines of 32 hexadecimal digits",
+            SecretFileError::TooLong(_) | SecretFileError::Content(..) => {
+                "each line is one secret of 32 hexadecimal digits, four at most; `openssl rand \
+                 -hex 16` prints one"
+            }
+        }
+    }
+}
+
+impl fmt::Display for SecretFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecretFileError::Unreadable(path, error) => {
+                write!(f, "cannot read the cookie secrets in {}: {error}", path.display())
+            }
+            SecretFileError::NoFile(path) => {
+                write!(f, "cannot read cookie secrets from {}: it is no file", path.display())
+            }
+            SecretFileError::TooLong(path) => {
+                write!(f, "{}: longer than any file of cookie secrets", path.display())
+            }
+            SecretFileError::Content(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl SecretFile {
+    /// No file yet; `waker` is how the loop hears of new secrets.
+    pub(super) fn new(waker: Arc<Waker>) -> SecretFile {
+        let (sender, receiver) = mpsc::channel();
+        SecretFile { path: None, waker, sender, receiver }
+    }
+
+    /// This file from now on.
+    pub(super) fn watch(&mut self, path: PathBuf) {
+        self.path = Some(path);
+    }
+
+    /// Has the file read, if there is one.
+    pub(super) fn reload(&self) {
+        let Some(path) = self.path.clone() else { return };
+        let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
+        let thread = std::thread::Builder::new().name("secrets".into());
+        let started = thread.spawn(move || match read(&path) {
+            Ok(secrets) => {
+                let _ = sender.send(secrets); // the loop may have ended
+                let _ = waker.wake();
+            }
+            Err(error) => {
+                log::error!("{error}; the secrets stay as they were\n  {}", error.advice());
+            }
+        });
+        if let Err(error) = started {
+            log::error!("cookie secrets are not read again, they stay as they were: {error}");
+        }
+    }
+
+    /// What the last reading gave, once.
+    pub(super) fn take(&self) -> Option<Secrets> {
+        self.receiver.try_iter().last()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_random_secret_is_another_each_time() {
+        assert!(random().unwrap() != random().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_file_of_secrets_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets");
+        let error = |path: &Path| match read(path) {
+            Ok(_) => String::new(),
+            Err(error) => format!("{error}: {}", error.advice()),
+        };
+        assert!(error(&path).contains("No such file") && error(&path).contains("openssl rand"));
+        assert!(error(folder.path()).contains("it is no file"));
+        assert!(error(Path::new("/dev/zero")).contains("it is no file"));
+        std::fs::write(&path, "#\n".repeat(3000)).unwrap();
+        assert!(error(&path).contains("longer than any file"));
+        std::fs::write(&path, "# one\n12\n").unwrap();
+        assert!(error(&path).contains("secrets: line 2: not 32 hexadecimal digits: each line is"));
+        std::fs::write(&path, "e5e973e5a6b2a43f48e7dc849e37bfcf\n").unwrap();
+        assert_eq!(error(&path), "");
+    }
+}
