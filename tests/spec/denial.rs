@@ -34,29 +34,34 @@ impl Zone {
     /// The name is there, or a wildcard for it, but without the type that was asked for.
     pub fn no_data(&self, name: &Name) -> Vec<Record> {
         let source = self.source(name);
-        let mut proof = self.existing_no_data(&source);
-        if source != *name {
-            // RFC 4035 §3.1.3.4, RFC 5155 §7.2.5: it is the wildcard that has no such type
-            proof.extend(match self.hashing() {
-                None => self.nothing_closer(name),
-                Some(hashing) => self.closest_encloser_proof(name, &hashing),
-            });
-        }
-        proof
+        if source == *name { self.name_no_data(name) } else { self.wildcard_no_data(name, &source) }
     }
 
-    /// A name that exists has no data of some type.
-    fn existing_no_data(&self, name: &Name) -> Vec<Record> {
+    fn name_no_data(&self, name: &Name) -> Vec<Record> {
         match self.hashing() {
-            // RFC 4035 §3.1.3.1. An empty non-terminal has no NSEC; the one before it says what comes
-            // next, and that this is below it.
-            None => self.nsec_at(name).or(self.nsec_covering(name)).into_iter().collect(),
+            // RFC 4035 §3.1.3.1
+            None => self.nsec_about(name).into_iter().collect(),
             // RFC 5155 §7.2.3; without a match, which opt-out allows for unsigned delegations and
             // the empty non-terminals above them, §7.2.4 with erratum 3441
             Some(hashing) => match self.nsec3_at(name, &hashing) {
                 Some(nsec3) => vec![nsec3],
                 None => self.closest_encloser_proof(name, &hashing),
             },
+        }
+    }
+
+    fn wildcard_no_data(&self, name: &Name, wildcard: &Name) -> Vec<Record> {
+        match self.hashing() {
+            // RFC 4035 §3.1.3.4
+            None => self.nsec_about(wildcard).into_iter().chain(self.nsec_covering(name)).collect(),
+            // RFC 5155 §7.2.5. Opt-out may leave a wildcard that is an empty non-terminal without a
+            // match. Then what covers it takes the place, by the program's choice.
+            Some(hashing) => {
+                let mut proof = self.closest_encloser_proof(name, &hashing);
+                let matching = self.nsec3_at(wildcard, &hashing);
+                proof.extend(matching.or(self.nsec3_covering(wildcard, &hashing)));
+                proof
+            }
         }
     }
 
@@ -88,8 +93,10 @@ impl Zone {
         name.suffix(labels.unwrap())
     }
 
-    fn nsec_at(&self, name: &Name) -> Option<Record> {
-        self.rrset(name, NSEC).pop()
+    /// The NSEC of a name that exists. An empty non-terminal has none; the one before it says what
+    /// comes next, and that this is below it.
+    fn nsec_about(&self, name: &Name) -> Option<Record> {
+        self.rrset(name, NSEC).pop().or(self.nsec_covering(name))
     }
 
     /// RFC 4034 §4: the NSEC whose owner comes before the name, and whose next name after it.

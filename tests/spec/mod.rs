@@ -135,11 +135,11 @@ pub fn covered(record: &Record) -> Option<u16> {
 
 /// The name at the front of record data, and how many octets it takes.
 pub fn read_name(data: &[u8]) -> (Name, usize) {
-    let (mut labels, mut at) = (Vec::new(), 0);
-    while data[at] != 0 {
-        let end = at + 1 + usize::from(data[at]);
-        labels.push(data[at + 1..end].to_vec());
-        at = end;
-    }
-    (Name(labels), at + 1)
+    let mut at = 0;
+    let labels = std::iter::from_fn(|| {
+        let start = at + 1;
+        at = start + usize::from(data[at]);
+        Some(&data[start..at]).filter(|label| !label.is_empty())
+    });
+    (Name::from_labels(labels), at)
 }

@@ -67,21 +67,15 @@ impl Space {
         Space { sets }
     }
 
-    /// Numbers of zones; some numbers have none.
-    pub fn len(&self) -> usize {
-        self.sets.iter().zip(1..).map(|(sets, size)| sets.len() * variants(size)).sum()
+    /// How many numbers there are for zones of so many names; some of them have no zone.
+    pub fn len(&self, names: usize) -> usize {
+        self.sets[names - 1].len() * variants(names)
     }
 
     /// The zone of a number.
-    pub fn zone(&self, mut number: usize) -> Option<Zone> {
-        for (sets, size) in self.sets.iter().zip(1..) {
-            let zones = sets.len() * variants(size);
-            if number < zones {
-                return zone(&sets[number / variants(size)], number % variants(size));
-            }
-            number -= zones;
-        }
-        None
+    pub fn zone(&self, names: usize, number: usize) -> Option<Zone> {
+        let set = &self.sets[names - 1][number / variants(names)];
+        zone(set, number % variants(names))
     }
 }
 
@@ -182,11 +176,8 @@ fn record(owner: &Name, rtype: u16, data: Vec<u8>) -> Record {
 
 /// The name with another label for each `*`.
 fn unstarred(name: &Name) -> Name {
-    let labels = name.0.iter().map(|label| match &label[..] {
-        b"*" => BEHIND[0].into(),
-        label => label.to_vec(),
-    });
-    Name(labels.collect())
+    let other = |label| if label == b"*" { BEHIND[0].as_bytes() } else { label };
+    Name::from_labels(name.iter().map(other))
 }
 
 /// The names to ask a zone for.
@@ -194,7 +185,7 @@ pub fn qnames(zone: &Zone) -> BTreeSet<Name> {
     let mut others = if zone.is_signed() { OTHERS.to_vec() } else { vec![BEHIND[0]] };
     let targets = || zone.visible().filter_map(target);
     // Then a label that has no name may still be told from the others by where an alias leads.
-    if targets().any(|target| target.0.contains(&BEHIND[0].into())) {
+    if targets().any(|target| target.iter().any(|label| label == BEHIND[0].as_bytes())) {
         others.push(BEHIND[1]);
     }
     let mut names = BTreeSet::new();

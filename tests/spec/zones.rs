@@ -133,8 +133,9 @@ impl Zone {
                 [60, 60, 59, 59].iter().fold(elsewhere, |name, &len| name.child(&"x".repeat(len)))
             }
         };
-        if [NS, MX].contains(&line.rtype) && target.0[0] == b"*" {
-            target.0[0] = b"ns".to_vec(); // no host is called `*`
+        if [NS, MX].contains(&line.rtype) && target.first() == b"*" {
+            // no host is called `*`
+            target = target.suffix(target.labels() - 1).child("ns");
         }
         let data = match line.rtype {
             A => vec![192, 0, 2, line.number],
@@ -167,7 +168,7 @@ impl Zone {
             && record.owner.wire().len() <= 255
             && !(record.rtype == DS && record.owner == self.apex)
             // What a wildcard NS means is left open (RFC 4592 §4.2).
-            && !(record.rtype == NS && record.owner.0[0] == b"*")
+            && !(record.rtype == NS && record.owner.first() == b"*")
             && self.records.iter().all(|other| self.can_stand(&record, other));
         if legal {
             self.records.push(record);
