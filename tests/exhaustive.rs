@@ -23,7 +23,7 @@ const QTYPES: [u16; 7] = [A, NS, CNAME, DNAME, DS, TXT, ANY];
 const QTYPES_SIGNED: [u16; 7] = [A, CNAME, DS, TXT, RRSIG, NSEC, ANY];
 
 #[test]
-fn unsigned_zones_are_answered_as_specified() {
+fn plain_zones_are_answered_as_specified() {
     let sample = [3, 101, 10_007, 200_003];
     let long = [1, 1, 1, 101];
     compare_all("not signed", &Space::of(4, true), None, &chosen(sample, long));
@@ -82,7 +82,7 @@ fn compare_all(way: &str, space: &Space, signing: Option<&Signing>, steps: &[usi
         let start = |thread| scope.spawn(move || work(thread));
         let threads: Vec<_> = (0..threads).map(start).collect();
         for thread in threads {
-            match thread.join().unwrap() {
+            match thread.join().expect("a thread that compares") {
                 Ok(more) => count += more,
                 Err::<Count, String>(difference) => panic!("{difference}"),
             }

@@ -4,6 +4,8 @@
 //! same zones are signed with programs of others. All must agree on every NSEC and NSEC3 record, and
 //! on which sets have signatures; keys and signatures themselves differ.
 
+#![allow(clippy::unwrap_used, reason = "a file or program that fails is a failed test")]
+
 #[path = "support/peers.rs"]
 #[allow(unreachable_pub, reason = "it belongs to a module that is shared")]
 mod peers;
