@@ -155,20 +155,15 @@ pub fn respond_seen(
     let len_max = len_max(request, from.transport);
     let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
     let reason = match setting.decide(request, proof, hashes, zones) {
-        Verdict::Refuse(reason) => {
-            response.status(reason.rcode(), reason.error());
-            if reason == Reason::NoCookie {
-                response.set_truncated();
-            }
-            reason
-        }
+        Verdict::Refuse(reason) => refuse(&mut response, reason),
         Verdict::Tell(text) => {
             response.chaos_text(text);
             Reason::Identity
         }
         Verdict::Answer(slot, zone) => {
-            let terms = terms(&request, zones, *policy);
-            let reply = answer::answer(zone, request.question, hashes, terms, scratch);
+            let terms = terms(request, zones, *policy);
+            let mut reply = Reply::new(zone, request.question.name);
+            answer::answer(&mut reply, request.question, hashes, terms, scratch);
             // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
             if reply.authoritative && request.question.class == Class::IN {
                 response.set_authoritative();
@@ -176,6 +171,7 @@ pub fn respond_seen(
             if request.edns.is_some_and(|edns| edns.options.zone_version) {
                 response.set_zone_version(zone_version(zone));
             }
+            response.set_apex(zone.apex());
             let left_out = write(&mut response, &reply, zones, *policy, terms, scratch);
             let question = request.question;
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
@@ -187,6 +183,15 @@ pub fn respond_seen(
     };
     response.finish();
     Outcome::Send(reason)
+}
+
+/// Answers that no zone answers.
+fn refuse(response: &mut Response<'_>, reason: Reason) -> Reason {
+    response.status(reason.rcode(), reason.error());
+    if reason == Reason::NoCookie {
+        response.set_truncated();
+    }
+    reason
 }
 
 /// In which setting a query is answered: who asks, when, and what the operator wants.
@@ -337,7 +342,8 @@ fn find<'z>(question: Question<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Ve
 }
 
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
-/// kindness is left out. Gives the number of RRsets left out.
+/// kindness is left out. Neither happens before the answer was written as short as it can be. Gives
+/// the number of RRsets left out.
 fn write(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
@@ -347,13 +353,19 @@ fn write(
     scratch: &Scratch,
 ) -> usize {
     response.status(reply.rcode, None);
-    match write_needed(response, reply, scratch) {
-        Ok(left_out) => left_out + write_kindnesses(response, reply, zones, policy, terms, scratch),
-        Err(DoesNotFit) => {
-            response.set_truncated();
-            0
-        }
+    let write = |response: &mut Response<'_>| {
+        let left_out = write_needed(response, reply, scratch)?;
+        Ok(left_out + write_kindnesses(response, reply, zones, policy, terms, scratch))
+    };
+    let mut written = write(response);
+    if written != Ok(0) {
+        response.restart();
+        written = write(response);
     }
+    written.unwrap_or_else(|DoesNotFit| {
+        response.set_truncated();
+        0
+    })
 }
 
 /// Answer, authority, and the glue that a referral cannot do without. Gives the number of other

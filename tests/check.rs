@@ -63,6 +63,7 @@ fn json_is_one_array_for_all_files() {
         "code": "Z301", "severity": "warning",
         "message": "`mail.a.example` became `mail.a.example.a.example.`",
         "label": "", "help": "did you mean `mail.a.example.`, with its final dot?", "related": [],
+        "fix": [],
     });
     assert_eq!(found[0], expected);
     assert_eq!((run.code, run.stderr.as_str()), (FOUND, ""));

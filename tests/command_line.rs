@@ -329,7 +329,7 @@ fn check_of_a_doubtful_file_warns_and_is_content() {
         "warning[Z209]",
         "--> a.example.zone:4:",
         "a.example.zone: a.example. serial 7, 3 records\n",
-        "1 file: 0 errors, 1 warning\n",
+        "1 file: 0 errors, 1 warning; --fix mends 1\n",
     ];
     assert_says(&run.stdout, &says);
     assert_eq!(run.code, Some(0));

@@ -27,12 +27,13 @@ use tempfile::TempDir;
 const COMMAND_PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks at what is awaited.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// The port that the documents print.
-const PORT: &str = "5300";
+/// The ports that the documents print.
+const PORTS: [&str; 2] = ["5300", "5301"];
 /// Columns from one tab stop to the next.
 const TAB: usize = 8;
-/// Programs of others that documents show.
-const PEERS: [&str; 3] = ["dig", "nslookup", "openssl"];
+/// Programs of others that documents show: those that ask, and those that make something.
+const ASKERS: [&str; 3] = ["dig", "nslookup", "delv"];
+const MAKERS: [&str; 4] = ["dnssec-keygen", "dnssec-signzone", "dnssec-dsfromkey", "openssl"];
 
 #[test]
 fn the_readme_runs() {
@@ -86,7 +87,7 @@ fn run(document: &Path) {
     let steps = steps(&fs::read_to_string(document).unwrap());
     assert!(!steps.is_empty(), "{} shows no command", document.display());
     let needs = |peer: &&&str| steps.iter().any(|step| words(&step.command).any(|w| w == **peer));
-    if PEERS.iter().filter(needs).any(|peer| peers::find(peer).is_none()) {
+    if ASKERS.iter().chain(&MAKERS).filter(needs).any(|peer| peers::find(peer).is_none()) {
         return;
     }
     let mut session = Session::new();
@@ -100,7 +101,7 @@ fn run(document: &Path) {
 }
 
 fn words(command: &str) -> impl Iterator<Item = &str> {
-    command.split(|c: char| !c.is_alphanumeric())
+    command.split(|c: char| !c.is_alphanumeric() && c != '-')
 }
 
 //----------- Reading a document ---------------------------------------------------------------------
@@ -190,7 +191,8 @@ struct Session {
     screen: File,
     /// Where the screen of the next command begins.
     mark: u64,
-    port: String,
+    /// What stands for the documents' ports.
+    ports: [String; PORTS.len()],
     background: Vec<Child>,
 }
 
@@ -201,16 +203,16 @@ impl Session {
         bin(&folder.path().join(".bin"));
         let screen = folder.path().join(".screen");
         let screen = File::options().create(true).append(true).read(true).open(screen).unwrap();
-        let port = free_port().to_string();
-        Session { folder, screen, mark: 0, port, background: Vec::new() }
+        let ports = PORTS.map(|_| free_port().to_string());
+        Session { folder, screen, mark: 0, ports, background: Vec::new() }
     }
 
     /// Runs a command and waits until the screen is as expected; else gives what was shown.
     fn run(&mut self, step: &Step) -> Result<(), String> {
-        let command = step.command.replace(PORT, &self.port);
-        let expected = shown(&step.expected.join("\n").replace(PORT, &self.port));
+        let command = self.with_ports(&step.command);
+        let expected = shown(&self.with_ports(&step.expected.join("\n")));
         // A zone is served an instant after the line that says so, and asking again changes nothing.
-        let asks = PEERS.contains(&words(&command).next().unwrap_or(""));
+        let asks = ASKERS.contains(&words(&command).next().unwrap_or(""));
         let patience = if asks { Duration::ZERO } else { server::DEADLINE };
         let start = Instant::now();
         loop {
@@ -223,6 +225,14 @@ impl Session {
             }
             self.mark = self.len();
         }
+    }
+
+    /// The text with our ports: marks come first, for one of ours may hold another as 15301 does.
+    fn with_ports(&self, text: &str) -> String {
+        let marks = ["\u{1}", "\u{2}"];
+        let marked =
+            PORTS.iter().zip(marks).fold(text.to_string(), |t, (port, mark)| t.replace(port, mark));
+        marks.iter().zip(&self.ports).fold(marked, |t, (mark, port)| t.replace(mark, port))
     }
 
     /// Starts a command, and sees it to its end unless it goes to the background.

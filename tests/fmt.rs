@@ -231,17 +231,20 @@ fn a_new_zone_has_nothing_to_be_said_about() {
         ("smith.edu", "192.0.2.1"),
         ("Lab.Example.", "2001:db8::1"),
         ("2.0.192.in-addr.arpa", "::1"),
+        ("0/26.2.0.192.in-addr.arpa", "192.0.2.1"),
+        ("a\\;b.example", "192.0.2.1"),
     ];
     for (zone, address) in zones {
         let folder = folder();
         let new = run(folder.path(), &["new", zone, address]);
         assert_eq!(new.code, Some(0), "{new:?}");
-        let file = format!("{}.zone", zone.trim_end_matches('.'));
-        write(folder.path(), &[(&file, &new.stdout)]);
-        let check = run(folder.path(), &["check", &file]);
+        let (_, file) = new.stdout.split_once("Save it as ").unwrap();
+        let file = file.split(' ').next().unwrap();
+        write(folder.path(), &[(file, &new.stdout)]);
+        let check = run(folder.path(), &["check", "--strict", file]);
         assert_eq!(check.code, Some(0));
         assert!(check.stdout.ends_with("1 file: 0 errors, 0 warnings\n"), "{}", check.stdout);
-        assert_eq!(run(folder.path(), &["fmt", "--check", &file]).code, Some(0), "{}", new.stdout);
+        assert_eq!(run(folder.path(), &["fmt", "--check", file]).code, Some(0), "{}", new.stdout);
     }
 }
 

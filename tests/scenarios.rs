@@ -137,7 +137,7 @@ fn explained_as(
     for source in steps.iter().flat_map(|step| &step.records) {
         let zone = zones.get(source.zone.as_name()).and_then(Slot::zone);
         let node = zone.and_then(|zone| zone.node_of(source.owner.as_name()));
-        if !node.is_some_and(|node| node.rrset(source.rtype).is_some()) {
+        if node.is_none_or(|node| node.rrset(source.rtype).is_none()) {
             return Err(format!("a step tells of what is not there: {source:?}"));
         }
     }
@@ -164,6 +164,7 @@ fn load_zones(scenario: &Scenario) -> Result<State, String> {
 fn set(state: &mut State, flag: &str, value: &str) -> Result<(), String> {
     match (flag, value) {
         ("minimal-responses", _) => state.policy.minimal_responses = value == "yes",
+        ("aliases-across-zones", _) => state.policy.aliases_across_zones = value == "yes",
         ("cookies", "off") => state.cookies = None,
         ("cookies", _) => {
             let cookies = state.cookies.as_mut().ok_or("cookies are off already")?;

@@ -29,8 +29,10 @@ pub(super) fn follow<'z>(
         let step = step(position, name, question);
         let visit = Visit { zone: reply.zone, owner, position, step, claim: None };
         reply.visits.push(visit);
-        if let (Position::Wildcard { encloser, .. }, Step::Found(..) | Step::Cname(..)) =
-            (position, &step)
+        if let (
+            Position::Wildcard { encloser, .. },
+            Step::Found(..) | Step::Signatures(..) | Step::Cname(..),
+        ) = (position, &step)
         {
             reply.show(name, Claim::Expanded { encloser }, terms);
         }

@@ -123,36 +123,41 @@ impl Scratch {
     }
 }
 
-/// Answers one question from one zone, whose apex is at or above its name.
+/// Answers one question from one zone, whose apex is at or above its name. The reply must be a new
+/// one; it is filled where it stands, because it is large.
 pub fn answer<'z>(
-    zone: &'z Zone,
+    reply: &mut Reply<'z>,
     question: Question<'z>,
     hashes: &Suffixes,
     terms: Terms<'z>,
     scratch: &mut Scratch,
-) -> Reply<'z> {
+) {
     scratch.made.clear();
-    let mut reply = Reply {
-        zone,
-        qname: question.name,
-        rcode: Rcode::NOERROR,
-        authoritative: true,
-        end: End::Found,
-        answer: Answers::default(),
-        authority: Authorities::default(),
-        visits: ArrayVec::new(),
-    };
-    reply.end = alias::follow(question, hashes, terms, scratch, &mut reply);
+    reply.end = alias::follow(question, hashes, terms, scratch, reply);
     match reply.end {
         End::Found | End::OutOfZone | End::Loop | End::Referral => {}
         End::NoData => reply.deny(Rcode::NOERROR, terms),
         End::NxDomain => reply.deny(Rcode::NXDOMAIN, terms),
         End::TooLong => reply.rcode = Rcode::YXDOMAIN,
     }
-    reply
 }
 
 impl<'z> Reply<'z> {
+    /// Nothing is said yet.
+    #[inline] // where it is called: else it is made elsewhere and moved
+    pub fn new(zone: &'z Zone, qname: Name<'z>) -> Reply<'z> {
+        Reply {
+            zone,
+            qname,
+            rcode: Rcode::NOERROR,
+            authoritative: true,
+            end: End::Found,
+            answer: Answers::new(),
+            authority: Authorities::new(),
+            visits: ArrayVec::new(),
+        }
+    }
+
     /// Whose records an item holds.
     pub fn name_of<'a>(&self, owner: Owner<'a>, scratch: &'a Scratch) -> Name<'a>
     where
@@ -295,9 +300,12 @@ fn records<'z>(node: Node<'z>, question: Question<'_>) -> Step<'z> {
         table::RRSIG if node.rrset(table::RRSIG).is_some() => return Step::Signatures(node),
         rtype => node.rrset(rtype),
     };
-    match found.or_else(|| node.rrset(table::CNAME)) {
-        Some(set) if set.rtype() == table::CNAME && found.is_none() => Step::Cname(node, set),
-        Some(set) => Step::Found(node, set),
-        None => Step::NoData(node),
+    // An alias's signatures and denial are its own, whether it has them or not (RFC 2181 §10.1.1, RFC
+    // 4035 §2.5).
+    let follows = !matches!(question.rtype, table::RRSIG | table::NSEC);
+    match (found, node.rrset(table::CNAME)) {
+        (Some(set), _) => Step::Found(node, set),
+        (None, Some(cname)) if follows => Step::Cname(node, cname),
+        (None, _) => Step::NoData(node),
     }
 }

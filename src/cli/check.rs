@@ -3,13 +3,15 @@
 //! People get each finding with its lines, and a line for each zone; machines get the findings alone.
 #![expect(clippy::print_stdout, reason = "what was found is what this command gives")]
 
+use super::fix::{self, Fixed};
 use super::{Check, EXIT_ZONES, Explained, Format};
 use crate::diag::formats::{self, Located};
 use crate::diag::{Code, Diagnostic, Report, Span, codes, explain, render};
 use crate::name::NameBuf;
 use crate::reload::folder::{Folder, Listing};
-use crate::reload::load::{Lints, Loaded, load_with};
-use std::collections::HashMap;
+use crate::reload::load::{Lints, Loaded, load_allowing, load_with};
+use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +22,12 @@ struct Tally {
     color: bool,
     errors: usize,
     warnings: usize,
+    /// The findings that `--fix` would mend.
+    fixable: usize,
+    /// Those that it did mend; `None` without it.
+    fixed: Option<usize>,
+    /// A file could not be fixed.
+    failed: bool,
     /// Which file holds which zone.
     zones: HashMap<NameBuf, String>,
     /// The findings of a format that is written at the end.
@@ -35,15 +43,40 @@ pub(super) fn run(check: &Check) -> ExitCode {
     let sources = check.zones.sources(check.paths.clone());
     let listing = sources.list();
     let mut tally = Tally::new(check.format);
+    if check.fix {
+        if check.paths.iter().any(|path| path == Path::new("-")) {
+            log::error!("`-`: standard input cannot be fixed: save it as a file, and name that");
+            return ExitCode::from(EXIT_ZONES);
+        }
+        tally.fixed = Some(0);
+    }
     for path in &sources.paths {
         tally.missing(path, &listing);
     }
+    let shared = if check.fix { shared(&listing, &sources.include_paths) } else { HashSet::new() };
     for file in &listing.files {
-        tally.file(&file.path, &sources.include_paths);
+        let loaded = match check.fix {
+            true => tally.fix(&file.path, &sources.include_paths, &shared),
+            false => load_with(&file.path, &sources.include_paths, Lints::All),
+        };
+        tally.file(&file.path, loaded);
     }
     tally.end(listing.files.len());
-    let fails = tally.errors > 0 || (check.strict && tally.warnings > 0);
+    let fails = tally.failed || tally.errors > 0 || (check.strict && tally.warnings > 0);
     ExitCode::from(if fails { EXIT_ZONES } else { 0 })
+}
+
+/// The files that are not one zone's alone, as they are really called: those that zone files include,
+/// and those that several links lead to.
+fn shared(listing: &Listing, include_paths: &[PathBuf]) -> HashSet<PathBuf> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let files: Vec<&Path> = listing.files.iter().map(|file| &*file.path).collect();
+    let includes = files.iter().flat_map(|file| load_allowing(file, include_paths).includes);
+    let mut shared: HashSet<PathBuf> = includes.filter_map(|path| real(&path)).collect();
+    let mut met = HashSet::new();
+    let again = files.iter().filter_map(|file| real(file)).filter(|file| !met.insert(file.clone()));
+    shared.extend(again.collect::<Vec<_>>());
+    shared
 }
 
 fn explanation(explained: Explained) -> String {
@@ -56,8 +89,17 @@ fn explanation(explained: Explained) -> String {
 impl Tally {
     fn new(format: Format) -> Tally {
         let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let (zones, kept) = (HashMap::new(), Vec::new());
-        Tally { format, color, errors: 0, warnings: 0, zones, kept }
+        Tally {
+            format,
+            color,
+            errors: 0,
+            warnings: 0,
+            fixable: 0,
+            fixed: None,
+            failed: false,
+            zones: HashMap::new(),
+            kept: Vec::new(),
+        }
     }
 
     /// A path that holds no zone file is an error: what was meant to be checked was not.
@@ -75,8 +117,26 @@ impl Tally {
         self.whole_file(&codes::FILE_UNREADABLE, &shown, why, &human);
     }
 
-    fn file(&mut self, path: &Path, include_paths: &[PathBuf]) {
-        let Loaded { zone, report, .. } = load_with(path, include_paths, Lints::All);
+    /// Fixes a file and says how, beside what machines read.
+    fn fix(&mut self, path: &Path, include_paths: &[PathBuf], shared: &HashSet<PathBuf>) -> Loaded {
+        let is_shared = fs::canonicalize(path).is_ok_and(|real| shared.contains(&real));
+        let Fixed { loaded, done, left, failed } = fix::file(path, include_paths, is_shared);
+        for line in done.iter().chain(&left) {
+            match self.format {
+                Format::Human | Format::Short => println!("{line}"),
+                Format::Github | Format::Json | Format::Sarif => log::info!("{line}"),
+            }
+        }
+        if let Some(why) = failed {
+            log::error!("{}: {why}", path.display());
+            self.failed = true;
+        }
+        self.fixed = Some(self.fixed.unwrap_or(0) + done.len());
+        loaded
+    }
+
+    fn file(&mut self, path: &Path, loaded: Loaded) {
+        let Loaded { zone, report, .. } = loaded;
         if !report.findings.is_empty() {
             self.say(|color| format!("{}\n", render::report(&report, color)));
             self.take(&report);
@@ -114,6 +174,8 @@ impl Tally {
         self.errors += errors;
         self.warnings += warnings;
         for finding in &report.findings {
+            let edits = finding.fix.as_ref().map_or(0, |fix| fix.edits.len());
+            self.fixable += usize::from(edits > 0);
             let located = || Located::new(finding, &report.sources);
             match self.format {
                 Format::Human => {}
@@ -138,8 +200,13 @@ impl Tally {
             1 => format!("1 {word}"),
             _ => format!("{n} {word}s"),
         };
+        let fixed = self.fixed.map_or_else(String::new, |fixed| format!("{fixed} fixed, "));
         let (errors, warnings) = (count(self.errors, "error"), count(self.warnings, "warning"));
-        format!("{}: {errors}, {warnings}", count(files, "file"))
+        let hint = match (self.fixed, self.fixable) {
+            (Some(_), _) | (None, 0) => String::new(),
+            (None, fixable) => format!("; --fix mends {fixable}"),
+        };
+        format!("{}: {fixed}{errors}, {warnings}{hint}", count(files, "file"))
     }
 }
 

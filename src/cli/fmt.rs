@@ -7,6 +7,7 @@
 //! the file is left alone, too.
 #![expect(clippy::print_stdout, reason = "what was changed is what this command gives")]
 
+use super::replace::replace;
 use super::{EXIT_ZONES, Fmt};
 use crate::diag::{Report, codes, render};
 use crate::name::NameBuf;
@@ -14,10 +15,8 @@ use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::load_allowing;
 use crate::rr::{Record, Rtype};
 use crate::zonefile::{self, format};
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -149,7 +148,7 @@ fn is_line_end(octet: &u8) -> bool {
 /// The text laid out, or why it is better left.
 fn laid_out(text: &[u8]) -> Result<Vec<u8>, String> {
     let new = format::lay_out(text).ok_or("  a parenthesis or a quote has no partner")?;
-    if read("", text).0 != read("", &new).0 {
+    if read("", &as_part(text)).0 != read("", &as_part(&new)).0 {
         return Err("  it would not mean the same: this is a bug, please report it with the file"
             .to_string());
     }
@@ -171,6 +170,12 @@ fn first_error(report: &Report, but: &[&str]) -> Option<String> {
 /// Everything that a record says.
 type Owned = (NameBuf, u32, Rtype, Vec<u8>);
 
+/// The text as a part of a zone file: what it takes from above is there.
+fn as_part(text: &[u8]) -> Vec<u8> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text); // it would stand in the middle
+    [b"$TTL 1\n. TXT above\n", text].concat()
+}
+
 /// The records of a text, without those that it includes.
 fn read(name: &str, text: &[u8]) -> (Vec<Owned>, Report) {
     let mut records = Vec::new();
@@ -184,32 +189,14 @@ fn read(name: &str, text: &[u8]) -> (Vec<Owned>, Report) {
     (records, report)
 }
 
-//----------- Writing --------------------------------------------------------------------------------
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Puts `new` where `old` was read, in one step: into a file beside it, which is then renamed. A
-/// symlink stays one. Its name starts with a dot, so that no server takes it for a zone file.
-fn replace(path: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
-    let real = fs::canonicalize(path)?;
-    let mut name = OsString::from(".");
-    name.push(real.file_name().unwrap_or_default());
-    name.push(format!(".fmt-{}", std::process::id()));
-    let beside = real.with_file_name(name);
-    let written = write(&beside, &real, new).and_then(|()| match fs::read(&real)? == old {
-        true => fs::rename(&beside, &real),
-        false => Err(io::Error::other("somebody changed it meanwhile")),
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&beside); // it may not be there
+    #[test]
+    fn the_records_of_a_part_are_compared_though_their_ttl_and_owner_stand_elsewhere() {
+        assert_eq!(read("", b"\xef\xbb\xbf A 192.0.2.1\n").0.len(), 0);
+        let (records, _) = read("", &as_part(b"\xef\xbb\xbf A 192.0.2.1\na A 192.0.2.2"));
+        assert_eq!(records.len(), 3);
     }
-    written
-}
-
-/// Writes a new file with the mode and, as far as we may, the owner of `like`.
-fn write(path: &Path, like: &Path, text: &[u8]) -> io::Result<()> {
-    let like = fs::metadata(like)?;
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
-    file.set_permissions(like.permissions())?;
-    file.sync_all()
 }

@@ -5,9 +5,11 @@
 
 mod check;
 mod explain;
+mod fix;
 mod fmt;
 mod logging;
 mod new;
+mod replace;
 mod serve;
 
 use crate::answer::identity::TEXT_LEN_MAX;
@@ -152,6 +154,9 @@ struct Check {
     /// Warnings fail, too: exit 2 if there is one
     #[arg(long)]
     strict: bool,
+    /// Write the fixes that cannot be wrong into the zone files, and check what they are then
+    #[arg(long)]
+    fix: bool,
     /// Say what a code means, as in `--explain Z301`; `all` lists every code
     #[arg(long, value_name = "CODE", value_parser = explained, conflicts_with = "paths")]
     explain: Option<Explained>,

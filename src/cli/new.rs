@@ -32,6 +32,9 @@ fn zone(zone: &NameBuf, address: IpAddr, days_since_1970: u64) -> Result<String,
     if zone.as_name().is_root() {
         return Err("the root zone is not for us to make up: name a zone, as in smith.edu".into());
     }
+    if zone.as_name().is_wildcard() {
+        return Err(format!("{zone} stands for many names: name a zone, as in smith.edu"));
+    }
     if !fits("hostmaster") {
         return Err(format!("{zone} is too long for names below it"));
     }
@@ -40,7 +43,7 @@ fn zone(zone: &NameBuf, address: IpAddr, days_since_1970: u64) -> Result<String,
     let rtype = if address.is_ipv4() { "A" } else { "AAAA" };
     Ok(format!(
         "\
-; A first zone for {zone} Save it as {zone}zone in the folder that is served.
+; A first zone for {zone} Save it as {file}zone in the folder that is served.
 ;
 ; A line is: owner, TTL, class, type, data. A blank in front stands for the owner of the line above.
 ; A name that ends in a dot is complete. One without gets the origin put behind it: `www` is
@@ -65,6 +68,7 @@ $TTL 1h  ; resolvers may keep a record for so long
 ns1  {rtype}  {address}
 www  {rtype}  {address}
 ",
+        file = zone.to_string().replace('/', "-"), // as in 0/26.2.0.192.in-addr.arpa (RFC 2317)
         mail = zone.to_string().trim_end_matches('.'),
     ))
 }
@@ -113,6 +117,7 @@ mod tests {
     fn names_that_leave_no_room_are_refused() {
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         assert!(zone(&".".parse().unwrap(), address, 0).is_err());
+        assert!(zone(&"*.edu".parse().unwrap(), address, 0).is_err());
         assert!(zone(&"a.".repeat(124).parse().unwrap(), address, 0).is_err());
     }
 }

@@ -5,7 +5,7 @@
 //! [`render`](super::render) shows too. A span of several lines is cut at the end of its first.
 
 use super::render::printable;
-use super::{Code, Diagnostic, Severity, SourceMap, Span, codes, explain};
+use super::{Code, Diagnostic, Edit, Severity, SourceMap, Span, codes, explain};
 use serde_json::{Value, json};
 
 /// A place in a file.
@@ -30,6 +30,49 @@ pub struct Located {
     label: String,
     help: Option<String>,
     related: Vec<(Place, String)>,
+    edits: Vec<Replacement>,
+}
+
+/// One edit of a fix, from a line and column up to another.
+#[derive(Clone, Debug)]
+struct Replacement {
+    start: (usize, usize),
+    end: (usize, usize),
+    text: String,
+}
+
+impl Replacement {
+    fn of(edit: &Edit, sources: &SourceMap) -> Replacement {
+        let at = |offset| {
+            let place = Place::of(Span { start: offset, end: offset, ..edit.span }, sources);
+            (place.line, place.column)
+        };
+        let Span { start, end, .. } = edit.span;
+        Replacement { start: at(start), end: at(end), text: edit.text.clone() }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "line": self.start.0,
+            "column": self.start.1,
+            "end_line": self.end.0,
+            "end_column": self.end.1,
+            "text": self.text,
+        })
+    }
+
+    /// As SARIF has it (§3.57).
+    fn to_sarif(&self) -> Value {
+        json!({
+            "deletedRegion": {
+                "startLine": self.start.0,
+                "startColumn": self.start.1,
+                "endLine": self.end.0,
+                "endColumn": self.end.1,
+            },
+            "insertedContent": { "text": self.text },
+        })
+    }
 }
 
 impl Place {
@@ -60,6 +103,7 @@ impl Located {
     /// Works out the places of a finding.
     pub fn new(finding: &Diagnostic, sources: &SourceMap) -> Located {
         let related = finding.related.iter();
+        let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
         Located {
             code: finding.code,
             place: Place::of(finding.span, sources),
@@ -67,6 +111,7 @@ impl Located {
             label: finding.label.clone(),
             help: finding.help.clone(),
             related: related.map(|(s, words)| (Place::of(*s, sources), words.clone())).collect(),
+            edits: edits.map(|edit| Replacement::of(edit, sources)).collect(),
         }
     }
 
@@ -91,6 +136,7 @@ impl Located {
             "label": self.label,
             "help": self.help,
             "related": related.collect::<Vec<_>>(),
+            "fix": self.edits.iter().map(Replacement::to_json).collect::<Vec<_>>(),
         })
     }
 
@@ -107,7 +153,18 @@ impl Located {
             "message": { "text": self.text() },
             "locations": [{ "physicalLocation": self.place.to_sarif() }],
             "relatedLocations": related.collect::<Vec<_>>(),
+            "fixes": self.sarif_fixes(),
         })
+    }
+
+    /// As SARIF has it (§3.55): none, or one that changes the finding's file.
+    fn sarif_fixes(&self) -> Vec<Value> {
+        let replacements: Vec<Value> = self.edits.iter().map(Replacement::to_sarif).collect();
+        let fix = json!({ "artifactChanges": [{
+            "artifactLocation": { "uri": uri(&self.place.file) },
+            "replacements": replacements,
+        }] });
+        if self.edits.is_empty() { Vec::new() } else { vec![fix] }
     }
 
     /// The message, and the help below it.

@@ -10,11 +10,13 @@
 mod allow;
 pub mod codes;
 pub mod explain;
+pub mod fix;
 pub mod formats;
 pub mod render;
 pub mod source;
 
 pub use codes::{Code, Severity};
+pub use fix::{Edit, Fix, Meant};
 pub use source::{SourceId, SourceMap, Span};
 
 /// One finding about a zone file.
@@ -34,13 +36,23 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What to write or do instead.
     pub help: Option<String>,
+    /// What cannot be wrong to write instead.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
     /// A finding of kind `code` at `span`.
     pub fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Diagnostic {
-        let (message, label) = (message.into(), String::new());
-        Diagnostic { code, span, entry: span, message, label, related: Vec::new(), help: None }
+        Diagnostic {
+            code,
+            span,
+            entry: span,
+            message: message.into(),
+            label: String::new(),
+            related: Vec::new(),
+            help: None,
+            fix: None,
+        }
     }
 
     /// Puts words under the carets.

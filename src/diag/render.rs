@@ -40,7 +40,12 @@ pub fn one(finding: &Diagnostic, sources: &SourceMap, color: bool) -> String {
 
 /// One finding in one line: `zones/a.zone:14:20: error[Z204]: …`.
 pub fn line(finding: &Diagnostic, sources: &SourceMap) -> String {
-    let (place, word) = (sources.place(finding.span), finding.code.severity.word());
+    line_as(finding, sources, finding.code.severity.word())
+}
+
+/// One finding in one line with another word for its severity: `a.zone:14:20: fixed[Z209]: …`.
+pub fn line_as(finding: &Diagnostic, sources: &SourceMap, word: &str) -> String {
+    let place = sources.place(finding.span);
     let line = format!("{place}: {word}[{}]: {}", finding.code.id, finding.message);
     printable(line.as_bytes()) // the message repeats what the file says
 }

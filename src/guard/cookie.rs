@@ -299,6 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_of_another_version_is_not_ours_even_with_our_hash() {
+        let secrets = Secrets::parse(SECRET).unwrap();
+        let (address, unix_s) = ("198.51.100.100".parse().unwrap(), 1_559_731_985);
+        for version in [0, VERSION, 2] {
+            let mut option = secrets.make([7; 8], address, unix_s);
+            option[8] = version;
+            let hash = secrets.0[0].hash(split(&option).0, address);
+            option[HASH_AT..].copy_from_slice(&hash.to_le_bytes());
+            let cookie = Cookie { client: [7; 8], server: &option[8..] };
+            let ours = secrets.check(cookie, address, unix_s).0 == Proof::Ours;
+            assert_eq!(ours, version == VERSION, "version {version}");
+        }
+    }
+
+    #[test]
     fn secrets_are_lines_and_errors_name_theirs() {
         let error = |text: &str| Secrets::parse(text).err().map(|error| error.to_string());
         assert_eq!(error(&format!("# new\n\n  {NEW}  \r\n{OLD}\n")), None);

@@ -21,10 +21,12 @@ const WORD_LEN: usize = 8;
 
 /// The hashes of a name and of all names above it.
 pub struct Suffixes {
+    name: Lower,
+    labels: usize,
     /// By the number of labels.
-    hashes: ArrayVec<u64, { LABELS_MAX + 1 }>,
+    hashes: [u64; LABELS_MAX + 1],
     /// Where each label starts in the name, by its number from the left; the root's is the last.
-    offsets: ArrayVec<u8, { LABELS_MAX + 1 }>,
+    offsets: [u8; LABELS_MAX + 1],
 }
 
 impl Default for Suffixes {
@@ -37,33 +39,33 @@ impl Default for Suffixes {
 impl Suffixes {
     /// Hashes `name` from the right.
     pub fn of(name: Name<'_>) -> Suffixes {
-        let mut suffixes = Suffixes { hashes: ArrayVec::new(), offsets: ArrayVec::new() };
+        let (hashes, offsets) = ([0; LABELS_MAX + 1], [0; LABELS_MAX + 1]);
+        let mut suffixes = Suffixes { name: Lower::default(), labels: 0, hashes, offsets };
         suffixes.fill(name);
         suffixes
     }
 
     /// Becomes those of `name`: no kilobyte is moved for a name of thirty octets.
     pub fn fill(&mut self, name: Name<'_>) {
-        let lower = Lower::of(name);
-        self.offsets.clear();
-        self.hashes.clear();
-        let mut at = 0;
-        self.offsets.push(at);
-        while lower.octets[usize::from(at)] != 0 {
-            at += 1 + lower.octets[usize::from(at)];
-            self.offsets.push(at);
+        self.name.fill(name);
+        let (mut at, mut labels) = (0u8, 0);
+        while let len @ 1.. = self.name.octets[usize::from(at)] {
+            self.offsets[labels] = at;
+            labels += 1;
+            at += 1 + len;
         }
+        (self.offsets[labels], self.labels) = (at, labels);
         let mut hash = SEED;
-        self.hashes.push(hash);
-        for &start in self.offsets.iter().rev().skip(1) {
-            hash = lower.step(hash, usize::from(start));
-            self.hashes.push(hash);
+        self.hashes[0] = hash;
+        for number in 1..=labels {
+            hash = self.name.step(hash, usize::from(self.offsets[labels - number]));
+            self.hashes[number] = hash;
         }
     }
 
     /// The number of labels of the name.
     pub fn labels(&self) -> usize {
-        self.hashes.len() - 1
+        self.labels
     }
 
     /// The hash of the rightmost `labels` labels.
@@ -73,14 +75,20 @@ impl Suffixes {
 
     /// Where the rightmost `labels` labels start in the name, in octets.
     pub fn offset(&self, labels: usize) -> usize {
-        usize::from(self.offsets[self.labels() - labels])
+        usize::from(self.offsets[self.labels - labels])
     }
 }
 
 /// The hash of one name.
 pub fn of(name: Name<'_>) -> u64 {
-    let suffixes = Suffixes::of(name);
-    suffixes.hash(suffixes.labels())
+    let mut starts: ArrayVec<u8, LABELS_MAX> = ArrayVec::new();
+    let lower = Lower::of(name);
+    let mut at = 0;
+    while let len @ 1.. = lower.octets[usize::from(at)] {
+        starts.push(at);
+        at += 1 + len;
+    }
+    starts.iter().rev().fold(SEED, |hash, &start| lower.step(hash, usize::from(start)))
 }
 
 /// The hash of `label` in front of a name whose hash is `parent`.
@@ -94,19 +102,30 @@ pub fn step(parent: u64, label: &[u8]) -> u64 {
     words.fold(begin(parent, label.len()), mix)
 }
 
-/// A name in lower case, with octets to spare behind it, so that labels can be read in whole words.
+/// A name in lower case, with room to read its last label in whole words.
 struct Lower {
-    octets: [u8; NAME_LEN_MAX + WORD_LEN],
+    /// What stands behind the name is of names before, and means nothing.
+    octets: [u8; NAME_LEN_MAX + 1 + WORD_LEN],
+}
+
+impl Default for Lower {
+    fn default() -> Lower {
+        Lower { octets: [0; NAME_LEN_MAX + 1 + WORD_LEN] }
+    }
 }
 
 impl Lower {
     fn of(name: Name<'_>) -> Lower {
+        let mut lower = Lower::default();
+        lower.fill(name);
+        lower
+    }
+
+    fn fill(&mut self, name: Name<'_>) {
         let wire = name.as_wire();
-        let mut octets = [0; NAME_LEN_MAX + WORD_LEN];
-        octets[..wire.len()].copy_from_slice(wire);
+        self.octets[..wire.len()].copy_from_slice(wire);
         let whole_words = wire.len().next_multiple_of(WORD_LEN);
-        octets[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
-        Lower { octets }
+        self.octets[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
     }
 
     /// As [`step`], for the label whose length octet is at `start`.

@@ -6,7 +6,7 @@ use crate::name::{Name, NameBuf, text};
 use crate::rr::Record;
 use crate::zone::Zone;
 use crate::zone::build::Builder;
-use crate::zonefile::{self, Place};
+use crate::zonefile::{self, Place, Sink, fix};
 use std::path::{Path, PathBuf};
 
 /// What reading one zone file gave.
@@ -56,21 +56,28 @@ pub(super) fn load_seeing(
     include_paths: &[PathBuf],
     see: &mut dyn FnMut(Record<'_>, Span),
 ) -> Loaded {
-    read_and_build(path, include_paths, Lints::Quick, see)
+    read_and_build(path, include_paths, Lints::Quick, &mut |record, place| {
+        see(record, place.record);
+    })
 }
 
-fn read_and_build(
+fn read_and_build(path: &Path, include_paths: &[PathBuf], lints: Lints, see: Sink<'_>) -> Loaded {
+    match include::read(path) {
+        Ok(text) => load_text(path, text, include_paths, lints, see),
+        Err(error) => unreadable(path, &error),
+    }
+}
+
+/// As [`load_with`], as if the file held this text. Shows each record and its place.
+pub fn load_text(
     path: &Path,
+    text: Vec<u8>,
     include_paths: &[PathBuf],
     lints: Lints,
-    see: &mut dyn FnMut(Record<'_>, Span),
+    see: Sink<'_>,
 ) -> Loaded {
     let origin = origin_of(path);
     let shown = path.display().to_string();
-    let octets = match include::read(path) {
-        Ok(octets) => octets,
-        Err(error) => return unreadable(shown, origin, &error),
-    };
     let fence = Fence::of(path, include_paths);
     let mut includes = Vec::new();
     let mut include = |written: &str, from: &str| {
@@ -81,13 +88,16 @@ fn read_and_build(
     let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
     let mut builder = Builder::default().lint_up_to(records_max);
     let mut sink = |record: Record<'_>, place: Place| {
-        see(record, place.record);
+        see(record, place);
         builder.add(record, place.record, place.last);
     };
-    let mut report = zonefile::read(&shown, octets, origin.clone(), &mut include, &mut sink);
+    let mut report = zonefile::read(&shown, text, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
     let zone = build(builder, &mut report);
     report.drop_allowed();
+    if lints == Lints::All {
+        fix::write_out(&mut report); // for those who have the file open, not for a server's log
+    }
     Loaded { apex, zone, report, includes }
 }
 
@@ -109,7 +119,8 @@ fn build(builder: Builder, report: &mut Report) -> Option<Zone> {
     zone
 }
 
-fn unreadable(shown: String, apex: Option<NameBuf>, error: &std::io::Error) -> Loaded {
+fn unreadable(path: &Path, error: &std::io::Error) -> Loaded {
+    let (apex, shown) = (origin_of(path), path.display().to_string());
     let mut report = Report::default();
     let what = format!("the file cannot be read: {error}");
     let source = report.sources.add(shown, Vec::new()).unwrap_or_default();

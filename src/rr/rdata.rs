@@ -15,6 +15,46 @@ pub enum Part<'a> {
     Octets(&'a [u8]),
 }
 
+/// Where the names stand that messages may compress: side by side behind so many octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeadingNames {
+    /// The octets before the first.
+    pub before: u8,
+    /// How many there are.
+    pub count: u8,
+}
+
+/// Those of a type.
+pub fn leading_names(rtype: Rtype) -> LeadingNames {
+    LEADING_NAMES.get(usize::from(rtype.0)).copied().unwrap_or(LeadingNames { before: 0, count: 0 })
+}
+
+/// The types of RFC 1035 stand below this code, and no later one may be compressed (RFC 3597 §4).
+const COMPRESSED_END: usize = 16;
+
+/// By the code of the type; read off the table when the program is built.
+static LEADING_NAMES: [LeadingNames; COMPRESSED_END] = {
+    let mut all = [LeadingNames { before: 0, count: 0 }; COMPRESSED_END];
+    let mut row = 0;
+    while row < table::ROWS.len() {
+        let Row { rtype, fields, .. } = table::ROWS[row];
+        let (mut names, mut field) = (LeadingNames { before: 0, count: 0 }, 0);
+        while field < fields.len() {
+            match fields[field] {
+                Field::Name => names.count += 1,
+                Field::U16 if names.count == 0 => names.before += 2,
+                _ => {}
+            }
+            field += 1;
+        }
+        if names.count > 0 {
+            all[rtype.0 as usize] = names;
+        }
+        row += 1;
+    }
+    all
+};
+
 /// The data of a record of type `rtype`, part by part, what stands behind the last name in one. What
 /// does not follow the row comes as octets, so that every input is walked to its end.
 pub fn parts(rtype: Rtype, rdata: &[u8]) -> Parts<'_> {
@@ -111,6 +151,21 @@ mod tests {
         assert_eq!(parts[1], Part::Name(Name::from_wire(b"\x04mail\0").unwrap()));
         assert!(same(table::MX, mx, b"\0\x0a\x04MAIL\0"));
         assert!(!same(table::TXT, b"\x01a", b"\x01A"));
+    }
+
+    #[test]
+    fn leading_names_are_where_the_rows_put_names() {
+        for row in table::ROWS {
+            let names = leading_names(row.rtype);
+            let is_name = |field: &&Field| **field == Field::Name;
+            assert_eq!(usize::from(names.count), row.fields.iter().filter(is_name).count());
+            let before = row.fields.iter().take_while(|field| **field == Field::U16).count();
+            let after = row.fields.iter().skip(before).take(usize::from(names.count));
+            if names.count > 0 {
+                assert_eq!(usize::from(names.before), 2 * before, "{}", row.mnemonic);
+                assert!(after.into_iter().all(|field| *field == Field::Name), "{}", row.mnemonic);
+            }
+        }
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub struct Header {
 pub struct Request<'m> {
     /// What the answer repeats of the header.
     pub header: Header,
+    /// The octets of the header and the question, as they came.
+    pub head: &'m [u8],
     /// The question.
     pub question: Question<'m>,
     /// What the OPT record says.
@@ -123,7 +125,7 @@ impl<'m> Reading<'m> {
         }
         let (plain, additional) = (usize::from(word(6)) + usize::from(word(8)), word(10).into());
         match (header.opcode(), word(4)) {
-            (0, 1) => Reading::of_query(header, body, plain, additional),
+            (0, 1) => Reading::of_query(header, message, plain, additional),
             (0, 0) => match edns(body, plain, additional) {
                 Ok(edns) => Reading::NoQuestion(header, edns),
                 Err((fault, edns)) => Reading::Reject(header, fault, edns),
@@ -137,12 +139,13 @@ impl<'m> Reading<'m> {
         }
     }
 
-    fn of_query(header: Header, body: &'m [u8], plain: usize, additional: usize) -> Reading<'m> {
-        let Some((question, rest)) = Question::split_from(body) else {
+    fn of_query(header: Header, message: &'m [u8], plain: usize, records: usize) -> Reading<'m> {
+        let Some((question, rest)) = Question::split_from(&message[HEADER_LEN..]) else {
             return Reading::Reject(header, Fault::Question, None);
         };
-        match edns(rest, plain, additional) {
-            Ok(edns) => Reading::Query(Request { header, question, edns }),
+        let head = &message[..message.len() - rest.len()];
+        match edns(rest, plain, records) {
+            Ok(edns) => Reading::Query(Request { header, head, question, edns }),
             Err((fault, edns)) => Reading::Reject(header, fault, edns),
         }
     }

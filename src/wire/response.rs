@@ -2,6 +2,10 @@
 //!
 //! An RRset is written whole or not at all. The writer alone knows how long the answer may become;
 //! room for OPT is kept back from the start, so an answer that is cut keeps its OPT.
+//!
+//! Names are written in one of two ways. At first they point into the question alone, which holds the
+//! zone's name in almost every answer: that takes one comparison. An answer that is too long so is
+//! written again with every pointer that there can be ([`Compressor`]), before anything is left out.
 
 use super::codes::Rcode;
 use super::compress::Compressor;
@@ -54,8 +58,13 @@ pub struct Response<'o> {
     bits: u16,
     rcode: Rcode,
     opt: Option<&'o mut Opt<'o>>,
+    /// The zone's name, where the question's name ends with it, and where that is in the message.
+    apex: Option<(Name<'o>, usize)>,
+    /// Names point into the question alone.
+    quick: bool,
     hashes: &'o Suffixes,
     names: &'o mut Compressor,
+    question_end: usize,
 }
 
 impl<'o> Response<'o> {
@@ -69,14 +78,8 @@ impl<'o> Response<'o> {
         len_max: u16,
         out: &'o mut Vec<u8>,
     ) -> Response<'o> {
-        let base = out.len();
-        out.extend_from_slice(&[0; HEADER_LEN]);
-        let question = request.question;
-        out.extend_from_slice(question.name.as_wire());
-        out.extend_from_slice(&question.rtype.0.to_be_bytes());
-        out.extend_from_slice(&question.class.0.to_be_bytes());
-        out[base..base + 2].copy_from_slice(&request.header.id);
-        names.begin(out.len() - base);
+        let (base, question_end) = (out.len(), request.head.len());
+        out.extend_from_slice(request.head); // the id stays, the rest of the header comes at the end
         let opt_len = opt.as_ref().map_or(0, |opt| opt.record_len());
         Response {
             base,
@@ -85,10 +88,28 @@ impl<'o> Response<'o> {
             bits: bits::QR | request.header.bits & bits::RD,
             rcode: Rcode::NOERROR,
             opt,
+            apex: None,
+            quick: true,
             hashes,
             names,
+            question_end,
             out,
         }
+    }
+
+    /// Names the zone that answers, which the question's name is in.
+    pub fn set_apex(&mut self, apex: Name<'o>) {
+        let name_len = self.question_end - HEADER_LEN - 4;
+        let offset = name_len.checked_sub(apex.as_wire().len()).map(|before| HEADER_LEN + before);
+        self.apex = offset.map(|offset| (apex, offset));
+    }
+
+    /// Takes back all records, to write them again with every pointer that there can be.
+    pub fn restart(&mut self) {
+        self.out.truncate(self.base + self.question_end);
+        self.counts = [1, 0, 0, 0];
+        self.quick = false;
+        self.names.begin(self.question_end);
     }
 
     /// Sets the response code, and the reason in more detail, before any record is written. An EDE
@@ -205,7 +226,31 @@ impl<'o> Response<'o> {
         let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), Class::IN.0.to_be_bytes());
         let [s1, s2, s3, s4] = ttl.to_be_bytes();
         self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]);
-        let len_at = self.out.len() - 2;
+        let start = self.out.len();
+        if self.quick {
+            self.quick_rdata(rtype, rdata);
+        } else {
+            self.rdata(rtype, rdata);
+        }
+        let len = length(self.out.len() - start);
+        self.out[start - 2..start].copy_from_slice(&len);
+    }
+
+    /// Writes data whose names point into the question alone.
+    fn quick_rdata(&mut self, rtype: Rtype, rdata: &[u8]) {
+        let names = rdata::leading_names(rtype);
+        let mut at = usize::from(names.before);
+        self.out.extend_from_slice(&rdata[..at]);
+        for _ in 0..names.count {
+            let name = Name::stored(&rdata[at..]);
+            self.name(name);
+            at += name.as_wire().len();
+        }
+        self.out.extend_from_slice(&rdata[at..]);
+    }
+
+    /// Writes data whose names point wherever they can.
+    fn rdata(&mut self, rtype: Rtype, rdata: &[u8]) {
         for part in rdata::parts(rtype, rdata) {
             match part {
                 Part::Name(name) => self.name(name),
@@ -216,17 +261,47 @@ impl<'o> Response<'o> {
                 Part::Octets(octets) => self.out.extend_from_slice(octets),
             }
         }
-        let len = u16::try_from(self.out.len() - len_at - 2).expect("rdata has 65,535 octets");
-        self.out[len_at..len_at + 2].copy_from_slice(&len.to_be_bytes());
     }
 
     fn name(&mut self, name: Name<'_>) {
-        let plan = self.names.plan(&self.out[self.base..], self.hashes, name);
-        self.out.extend_from_slice(&name.as_wire()[..plan.literal]);
-        if let Some(offset) = plan.pointer {
+        let (literal, pointer) = match self.quick {
+            true => self.quick_plan(name),
+            false => {
+                let plan = self.names.plan(&self.out[self.base..], self.hashes, name);
+                (plan.literal, plan.pointer)
+            }
+        };
+        self.out.extend_from_slice(&name.as_wire()[..literal]);
+        if let Some(offset) = pointer {
             self.out.extend_from_slice(&(0xc000 | offset).to_be_bytes());
         }
     }
+
+    /// How many octets of a name stand in full, and where in the question the rest is. Spelt
+    /// otherwise the zone's name is written out, so that data keep their case.
+    fn quick_plan(&self, name: Name<'_>) -> (usize, Option<u16>) {
+        let wire = name.as_wire();
+        let suffix = self.apex.and_then(|(apex, offset)| {
+            let before = wire.len().checked_sub(apex.as_wire().len())?;
+            let is_within = &wire[before..] == apex.as_wire() && starts_label(wire, before);
+            is_within.then_some((before, u16::try_from(offset).ok()?))
+        });
+        suffix.map_or((wire.len(), None), |(before, offset)| (before, Some(offset)))
+    }
+}
+
+/// Whether a label of the name starts at `at`.
+fn starts_label(wire: &[u8], at: usize) -> bool {
+    let mut start = 0;
+    while start < at {
+        start += 1 + usize::from(wire[start]);
+    }
+    start == at
+}
+
+/// The length of record data in two octets.
+fn length(len: usize) -> [u8; 2] {
+    u16::try_from(len).expect("rdata has 65,535 octets").to_be_bytes()
 }
 
 /// Appends the answer to a message without a question that we can read: a header alone, with its

@@ -9,14 +9,14 @@
 use super::lint::Lint;
 use super::{Flags, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
-use crate::diag::{Diagnostic, Severity, Span};
+use crate::diag::{Diagnostic, Fix, Meant, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, rdata, table};
 use hashbrown::HashTable;
 use std::collections::{HashMap, HashSet};
 
 /// The most findings about one zone: with a wrong origin each record has one.
-const FINDINGS_MAX: usize = 1000;
+pub const FINDINGS_MAX: usize = 1000;
 /// From so many records on, a set's duplicates are looked for by hashing instead of pairwise.
 const PAIRWISE_MAX: usize = 16;
 
@@ -259,9 +259,10 @@ impl Builder {
                 .copied()
                 .find(|other| rdata::same(record.rtype, self.rdata(other), rdata));
             if let Some(first) = twin {
-                self.find(&codes::DUPLICATE, record.span, "this record is there already")
-                    .related
-                    .push((first.span, "first here".into()));
+                let found =
+                    self.find(&codes::DUPLICATE, record.span, "this record is there already");
+                found.related.push((first.span, "first here".into()));
+                found.fix = Some(Fix::of([record.span], &Meant::Gone)); // one of it is served
                 copies.push(record.data);
                 continue;
             }
@@ -283,9 +284,12 @@ impl Builder {
                 "TTL {} here and {} before in one set of {} records: {lowest} is used for all",
                 other.ttl, first.ttl, first.rtype
             );
-            self.find(&codes::TTL_DIFFERS, other.span, what)
-                .related
-                .push((first.span, format!("TTL {} here", first.ttl)));
+            let higher = set.iter().filter(|record| record.ttl > lowest).map(|record| record.span);
+            let fix = Fix::of(higher, &Meant::Ttl(lowest));
+            let found = self.find(&codes::TTL_DIFFERS, other.span, what);
+            found.related.push((first.span, format!("TTL {} here", first.ttl)));
+            // the lowest is what is served; zero may be a TTL that was too large
+            found.fix = Some(fix).filter(|_| lowest > 0);
         }
         lowest
     }

@@ -22,7 +22,7 @@ use crate::rr::{Class, Record, Rtype, TTL_MAX, seconds_from_text, table};
 
 /// What stands before the data.
 pub(super) struct Head<'t> {
-    ttl: Option<(u32, Word)>,
+    pub(super) ttl: Option<(u32, Word)>,
     rtype: Rtype,
     rtype_word: Word,
     pub(super) data: &'t [Word],

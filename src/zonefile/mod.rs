@@ -2,7 +2,8 @@
 //!
 //! [`lex`] splits a file into entries, each a record or a directive, and each entry into words.
 //! [`entry`] makes sense of one record's words, [`directive`] of `$ORIGIN`, `$TTL` and `$INCLUDE`,
-//! [`generate`] of `$GENERATE`. [`mod@format`] prints a file back, laid out.
+//! [`generate`] of `$GENERATE`. [`mod@format`] prints a file back, laid out; [`fix`] says which edits
+//! put a finding right.
 //! An error ends its entry and nothing more: the reader goes on with the next, so that one run
 //! finds every mistake.
 //!
@@ -15,6 +16,7 @@
 
 mod directive;
 mod entry;
+pub mod fix;
 pub mod format;
 mod generate;
 mod lex;

@@ -1,10 +1,11 @@
 //! Record data as text: the types that zones/ and the scenarios use; all others as in RFC 3597 §5.
 
 use super::message::{Reader, escaped};
+use data_encoding::{BASE32HEX_NOPAD, BASE64};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Types that have a name in the scenarios: mnemonic and code.
-const TYPES: [(&str, u16); 19] = [
+const TYPES: [(&str, u16); 24] = [
     ("A", 1),
     ("NS", 2),
     ("CNAME", 5),
@@ -20,11 +21,18 @@ const TYPES: [(&str, u16); 19] = [
     ("RRSIG", 46),
     ("NSEC", 47),
     ("DNSKEY", 48),
+    ("NSEC3", 50),
+    ("NSEC3PARAM", 51),
+    ("TLSA", 52),
+    ("CDS", 59),
+    ("CDNSKEY", 60),
     ("IXFR", 251),
     ("AXFR", 252),
     ("ANY", 255),
     ("CAA", 257),
 ];
+/// The characters that are shown of long data in base 64.
+const BASE64_SHOWN: usize = 16;
 /// Classes that have a name.
 const CLASSES: [(&str, u16); 5] = [("IN", 1), ("CH", 3), ("HS", 4), ("NONE", 254), ("ANY", 255)];
 
@@ -77,10 +85,23 @@ pub fn text(rtype: u16, reader: &mut Reader<'_>) -> Result<String, String> {
             let tag = String::from_utf8_lossy(reader.take(usize::from(length))?).into_owned();
             format!("{flags} {tag} {}", quoted(reader.rest()))
         }
-        "DS" => {
+        "DS" | "CDS" => {
             let (tag, algorithm, digest) = (reader.u16()?, reader.u8()?, reader.u8()?);
             format!("{tag} {algorithm} {digest} {}", hex(reader.rest()))
         }
+        "DNSKEY" | "CDNSKEY" => {
+            let (flags, protocol, algorithm) = (reader.u16()?, reader.u8()?, reader.u8()?);
+            format!("{flags} {protocol} {algorithm} {}", base64(reader.rest()))
+        }
+        "RRSIG" => rrsig(reader)?,
+        "NSEC" => format!("{}{}", reader.name(false)?, bitmap(reader)?),
+        "NSEC3" => {
+            let parameters = hashing(reader)?;
+            let length = reader.u8()?;
+            let next = BASE32HEX_NOPAD.encode(reader.take(usize::from(length))?);
+            format!("{parameters} {}{}", next.to_lowercase(), bitmap(reader)?)
+        }
+        "NSEC3PARAM" => hashing(reader)?,
         _ => format!("\\# {} {}", reader.bytes.len() - reader.at, hex(reader.rest())),
     };
     match reader.bytes.len() - reader.at {
@@ -113,6 +134,50 @@ fn strings(reader: &mut Reader<'_>) -> Result<Vec<String>, String> {
 fn quoted(octets: &[u8]) -> String {
     let text: String = octets.iter().map(|&octet| escaped(octet, b"\\\"")).collect();
     format!("\"{text}\"")
+}
+
+/// Times in seconds, as RFC 4034 §3.2 allows.
+fn rrsig(reader: &mut Reader<'_>) -> Result<String, String> {
+    let (covered, algorithm, labels) = (type_name(reader.u16()?), reader.u8()?, reader.u8()?);
+    let (ttl, end, start) = (reader.u32()?, reader.u32()?, reader.u32()?);
+    let (tag, signer) = (reader.u16()?, reader.name(false)?);
+    let signature = base64(reader.rest());
+    Ok(format!("{covered} {algorithm} {labels} {ttl} {end} {start} {tag} {signer} {signature}"))
+}
+
+/// How names are hashed (RFC 5155 §4.3).
+fn hashing(reader: &mut Reader<'_>) -> Result<String, String> {
+    let (algorithm, flags, iterations, length) =
+        (reader.u8()?, reader.u8()?, reader.u16()?, reader.u8()?);
+    let salt = hex(reader.take(usize::from(length))?);
+    let salt = if salt.is_empty() { "-" } else { &salt };
+    Ok(format!("{algorithm} {flags} {iterations} {salt}"))
+}
+
+/// The types in a bitmap, each behind a space (RFC 4034 §4.1.2).
+fn bitmap(reader: &mut Reader<'_>) -> Result<String, String> {
+    let mut text = String::new();
+    while reader.at < reader.bytes.len() {
+        let (window, length) = (u16::from(reader.u8()?), reader.u8()?);
+        let octets = reader.take(usize::from(length))?;
+        for (at, bit) in
+            (0..).zip(octets.iter().flat_map(|octet| (0..8).map(move |bit| octet << bit)))
+        {
+            if bit & 0x80 != 0 {
+                text += &format!(" {}", type_name(window << 8 | at));
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// Base 64; of long data the start, which tells one from the other.
+fn base64(octets: &[u8]) -> String {
+    let text = BASE64.encode(octets);
+    match text.get(..BASE64_SHOWN) {
+        Some(start) if text.len() > BASE64_SHOWN => format!("{start}..."),
+        _ => text,
+    }
 }
 
 /// Octets in hex, upper case.

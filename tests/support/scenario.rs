@@ -3,7 +3,7 @@
 //! ```text
 //! # RFC 4592 §2.2.1: what a wildcard does, and what it leaves alone
 //! option minimal-responses no            a flag of `serve`; before the zones
-//! option nsid ns1                        so are cookies, nsid, identity and version-text
+//! option nsid ns1                        so are the others in FLAGS
 //! zone example.                          indented zone file text follows, in the file example.zone
 //!   @ 3600 SOA ns.example.com. admin 1 7200 900 1209600 300
 //!   * 3600 MX  10 host1
@@ -17,7 +17,8 @@
 //! ```
 //!
 //! The lines below a step are all that the answer holds: the RCODE with its flags (of AA, TC, RA,
-//! AD and CD those that are set), then the records of each section in their order, then the options:
+//! AD and CD those that are set), then the records of each section in their order, then the options
+//! (of long data in base 64 the start is shown, times in an RRSIG are in seconds):
 //! `nsid "ns1"`, `cookie CLIENT new` (made now) or `same` (as in the query), `keepalive 100`,
 //! `zoneversion LABELS TYPE VERSION`, `ede CODE` or, if its words matter, `ede CODE "why"`.
 //! A record or option that is not listed must not be there. Some things are demanded without being written:
@@ -46,7 +47,14 @@ const RCODES: [&str; 11] = [
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
 /// The flags of `serve` that a scenario may set.
-const FLAGS: [&str; 5] = ["minimal-responses", "cookies", "nsid", "identity", "version-text"];
+const FLAGS: [&str; 6] = [
+    "minimal-responses",
+    "aliases-across-zones",
+    "cookies",
+    "nsid",
+    "identity",
+    "version-text",
+];
 /// Types whose data is names and numbers: capitals mean nothing in it.
 const CASELESS: [&str; 7] = ["NS", "CNAME", "DNAME", "SOA", "PTR", "MX", "SRV"];
 

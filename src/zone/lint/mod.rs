@@ -28,6 +28,8 @@ const AT_CUT: [Rtype; 4] = [table::NS, table::DS, Rtype(46), Rtype(47)];
 pub(super) struct Lint<'z, 'b> {
     zone: &'z Zone,
     builder: &'b mut Builder,
+    /// Signatures or a digest hold for what stands in the file: only who makes them can change it.
+    is_signed: bool,
     /// The hashes of the names that NS records point at. Two names of one hash cost a warning.
     servers: HashSet<u64>,
     /// The hashes of the aliases that were told to lead round in a circle.
@@ -49,7 +51,9 @@ impl<'z> Lint<'z, '_> {
         let cuts = zone.nodes().filter_map(|node| node.rrset(table::NS));
         let servers = cuts.flat_map(Rrset::targets).map(hash::of).collect();
         let (circles, long_ttls) = (HashSet::new(), HashSet::new());
-        Lint { zone, builder, servers, circles, long_ttls }
+        let seals = [table::DNSKEY, table::ZONEMD];
+        let is_signed = seals.iter().any(|&rtype| zone.apex_node().rrset(rtype).is_some());
+        Lint { zone, builder, is_signed, servers, circles, long_ttls }
     }
 
     /// Looks at every name. `causes` are the nodes because of which the last nodes, those without

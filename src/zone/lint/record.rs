@@ -1,9 +1,10 @@
 //! What a record says by itself: the SOA's numbers and names, owners, times to live, texts.
 
+use super::target::renamed;
 use super::written::{doubled, foreign};
 use super::{Lint, rrset};
-use crate::diag::codes;
-use crate::name::Name;
+use crate::diag::{Fix, Meant, codes};
+use crate::name::{LABEL_LEN_MAX, Name, NameBuf};
 use crate::rr::table;
 use crate::zone::{Node, Rrset};
 
@@ -30,17 +31,26 @@ impl<'z> Lint<'z, '_> {
         let rdata = set.rdatas().next().unwrap_or_default();
         let Some((server, rest)) = Name::split_from(rdata) else { return };
         let Some((mailbox, _)) = Name::split_from(rest) else { return };
-        for name in [server, mailbox] {
-            self.soa_name(name);
-        }
-        if mailbox.first_label().contains(&b'@') {
+        self.soa_name(server, |meant| {
+            zone.node_of(meant).is_some_and(|node| {
+                [table::A, table::AAAA].iter().any(|&t| rrset(node, t).is_some())
+            })
+        });
+        self.soa_name(mailbox, |meant| meant.parent() == Some(apex)); // somebody at the zone's name
+        let own = if mailbox.is_within(apex) { apex.label_count() } else { 0 };
+        let mut labels = mailbox.labels().take(mailbox.label_count() - own); // the zone's are its own
+        if labels.any(|label| label.contains(&b'@')) {
             let what = format!("the mail address of the SOA reads {mailbox}");
             let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
-            self.warn(&codes::MAILBOX_AT, apex, table::SOA, what).help = Some(help.into());
+            let to = mailbox_meant(mailbox, apex).filter(|_| !self.is_signed);
+            let found = self.warn(&codes::MAILBOX_AT, apex, table::SOA, what);
+            found.help = Some(help.into());
+            found.fix = to.map(|to| renamed(found.span, mailbox, &to));
         }
     }
 
-    fn soa_name(&mut self, name: Name<'z>) {
+    /// A name of the SOA that misses its dot; `is_certain` says of the name meant that it is no guess.
+    fn soa_name(&mut self, name: Name<'z>, is_certain: impl Fn(Name<'_>) -> bool) {
         let zone = self.zone;
         if zone.node_of(name).is_some() || !name.is_within(zone.apex()) {
             return;
@@ -48,7 +58,10 @@ impl<'z> Lint<'z, '_> {
         if let Some(meant) = doubled(name, zone.apex()).or_else(|| foreign(name, zone)) {
             let what = format!("`{}` in the SOA became `{name}`", without_dot(&meant));
             let help = format!("did you mean `{meant}`, with its final dot?");
-            self.warn(&codes::MISSING_DOT, zone.apex(), table::SOA, what).help = Some(help);
+            let is_certain = is_certain(meant.as_name()) && !self.is_signed;
+            let found = self.warn(&codes::MISSING_DOT, zone.apex(), table::SOA, what);
+            found.help = Some(help);
+            found.fix = is_certain.then(|| renamed(found.span, name, &meant));
         }
     }
 
@@ -58,7 +71,25 @@ impl<'z> Lint<'z, '_> {
         let Some(meant) = doubled(node.name(), self.zone.apex()) else { return };
         let what = format!("`{}` became `{}`", without_dot(&meant), node.name());
         let help = format!("did you mean `{meant}`, with its final dot?");
-        self.warn(&codes::OWNER_DOUBLED, node.name(), set.rtype(), what).help = Some(help);
+        let fix = self.is_free_for(node, &meant).then(|| self.moved(node, &meant));
+        let found = self.warn(&codes::OWNER_DOUBLED, node.name(), set.rtype(), what);
+        found.help = Some(help);
+        found.fix = fix;
+    }
+
+    /// Whether the zone has the name that was meant, and nothing there that the node's records would
+    /// mix with: whoever wrote those may have meant them to stand instead.
+    fn is_free_for(&self, node: Node<'z>, meant: &NameBuf) -> bool {
+        let held = self.zone.node_of(meant.as_name()).filter(|held| held.rrsets().next().is_some());
+        !self.is_signed
+            && held.is_some_and(|held| node.rrsets().all(|set| rrset(held, set.rtype()).is_none()))
+    }
+
+    /// A fix that gives all records of a node another owner.
+    fn moved(&self, node: Node<'z>, to: &NameBuf) -> Fix {
+        let sets = node.rrsets().map(|set| self.builder.records_of(node.name(), set.rtype()));
+        let records: Vec<_> = sets.flatten().map(|record| record.span).collect();
+        Fix::of(records, &Meant::Owner(to.as_name().as_wire().to_vec()))
     }
 
     pub(super) fn record_set(&mut self, node: Node<'z>, set: Rrset<'z>) {
@@ -112,9 +143,15 @@ impl<'z> Lint<'z, '_> {
                 _ => continue,
             };
             let at = super::At { owner: node.name(), rtype: set.rtype(), number };
+            let is_signed = self.is_signed;
             let found = self.warn_at(&codes::TEXT_CUT, at, what);
             found.span = found.entry;
             found.help = Some("put the whole text into one pair of quotes".into());
+            found.fix = policy_meant(rdata)
+                .filter(|_| {
+                    !is_signed && set.rdatas().filter(|rdata| is_policy(rdata)).count() == 1
+                })
+                .map(|to| Fix::of([found.entry], &Meant::Text { from: rdata.to_vec(), to }));
         }
     }
 }
@@ -125,8 +162,53 @@ fn string(rdata: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(len))
 }
 
+/// Whether the strings begin as an SPF policy does; a name has one at most (RFC 7208 section 4.5).
+fn is_policy(rdata: &[u8]) -> bool {
+    string(rdata).is_some_and(|(first, _)| {
+        first.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"v=spf1"))
+    })
+}
+
+/// An SPF policy whose words became strings, in one string. Nobody means the strings, which are no
+/// policy. What follows a semicolon is lost to other texts, and where they end is a guess.
+fn policy_meant(rdata: &[u8]) -> Option<Vec<u8>> {
+    let (mut words, mut rest) = (Vec::new(), rdata);
+    while !rest.is_empty() {
+        let (word, behind) = string(rest)?;
+        words.push(word);
+        rest = behind;
+    }
+    let text = words.join(&b' ');
+    let len = u8::try_from(text.len()).ok()?;
+    is_policy(rdata).then(|| [&[len], &text[..]].concat())
+}
+
+/// What a mail address with an `@` means: the part before it is one label, dots and all (RFC 1035
+/// section 8). Where the zone's name repeats behind it the final dot is missing, too.
+fn mailbox_meant(mailbox: Name<'_>, apex: Name<'_>) -> Option<NameBuf> {
+    let mut local = Vec::new();
+    for (number, label) in mailbox.labels().enumerate() {
+        if number > 0 {
+            local.push(b'.');
+        }
+        let Some(at) = label.iter().position(|&octet| octet == b'@') else {
+            local.extend_from_slice(label);
+            continue;
+        };
+        local.extend_from_slice(&label[..at]);
+        let head = [&[u8::try_from(label.len() - at - 1).ok()?], &label[at + 1..]].concat();
+        let behind = mailbox.suffix(mailbox.label_count().checked_sub(number + 1)?);
+        let domain = NameBuf::join(&head, behind).filter(|_| head.len() > 1)?;
+        let domain = doubled(domain.as_name(), apex).unwrap_or(domain);
+        let is_label = (1..=LABEL_LEN_MAX).contains(&local.len());
+        let local = [&[u8::try_from(local.len()).ok()?], &local[..]].concat();
+        return is_label.then(|| NameBuf::join(&local, domain.as_name())).flatten();
+    }
+    None
+}
+
 /// The name as it was written: without the dot that is missing.
-pub(super) fn without_dot(name: &crate::name::NameBuf) -> String {
+pub(super) fn without_dot(name: &NameBuf) -> String {
     name.to_string().trim_end_matches('.').to_string()
 }
 

@@ -4,9 +4,9 @@
 use super::record::{alias, without_dot};
 use super::written::{address, doubled, foreign, whole_host};
 use super::{At, Lint, rrset};
-use crate::diag::codes;
+use crate::diag::{Fix, Meant, Span, codes};
 use crate::name::{Name, NameBuf, Suffixes, hash};
-use crate::rr::{Rtype, table};
+use crate::rr::{Rtype, rdata, table};
 use crate::zone::{Node, Position, Rrset};
 
 /// Longer circles of aliases than this are not looked for; no resolver follows so many.
@@ -46,7 +46,11 @@ impl<'z> Lint<'z, '_> {
         if let Some(meant) = self.meant(at, target, there) {
             let what = format!("`{}` became `{target}`", without_dot(&meant));
             let help = format!("did you mean `{meant}`, with its final dot?");
-            self.warn_at(&codes::MISSING_DOT, at, what).help = Some(help);
+            let is_certain =
+                matches!(there, Position::Nowhere(_)) && self.can_point(node, at, target, &meant);
+            let found = self.warn_at(&codes::MISSING_DOT, at, what);
+            found.help = Some(help);
+            found.fix = is_certain.then(|| renamed(found.entry, target, &meant));
             return;
         }
         match at.rtype {
@@ -57,6 +61,27 @@ impl<'z> Lint<'z, '_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether a record could point at the name that was meant, so that the missing dot is no guess:
+    /// the zone has it, with what this type needs, and no such record yet.
+    fn can_point(&self, node: Node<'z>, at: At<'z>, target: Name<'z>, meant: &NameBuf) -> bool {
+        let Some(held) = self.zone.node_of(meant.as_name()) else { return false };
+        let has = |rtype| rrset(held, rtype).is_some();
+        let fits = match at.rtype {
+            table::NS | table::MX | table::SRV => {
+                (has(table::A) || has(table::AAAA)) && !has(table::CNAME)
+            }
+            table::CNAME | table::PTR => {
+                held.rrsets().next().is_some() && held.name() != node.name()
+            }
+            _ => false,
+        };
+        let set = || rrset(node, at.rtype).into_iter().flat_map(Rrset::rdatas);
+        let rdata = set().nth(at.number).unwrap_or_default();
+        let before = rdata.strip_suffix(target.as_wire()).unwrap_or_default();
+        let fixed = [before, meant.as_name().as_wire()].concat();
+        fits && !self.is_signed && !set().any(|other| rdata::same(at.rtype, other, &fixed))
     }
 
     /// What was meant by a name that has no data, if with a final dot it makes sense. Nobody means a
@@ -149,6 +174,12 @@ fn target_start(rtype: Rtype) -> Option<usize> {
         table::NS | table::MX | table::SRV => table::row(rtype)?.target,
         _ => None,
     }
+}
+
+/// A fix that has a record say another name.
+pub(super) fn renamed(record: Span, from: Name<'_>, to: &NameBuf) -> Fix {
+    let (from, to) = (from.as_wire().to_vec(), to.as_name().as_wire().to_vec());
+    Fix::of([record], &Meant::Name { from, to })
 }
 
 fn absent_help(target: Name<'_>) -> String {
