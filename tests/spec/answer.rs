@@ -295,9 +295,11 @@ fn target_with_addresses(record: &Record) -> Option<Name> {
     target(record).filter(|_| [NS, MX].contains(&record.rtype))
 }
 
-/// Adds an RRset that is not there yet (RFC 2181 §5.5).
+/// Adds what is not there yet: no record stands twice (RFC 2181 §5).
 fn add(section: &mut Vec<Record>, set: Vec<Record>) {
-    if !set.iter().all(|record| section.contains(record)) {
-        section.extend(set);
+    for record in set {
+        if !section.contains(&record) {
+            section.push(record);
+        }
     }
 }
