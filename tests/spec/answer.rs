@@ -259,6 +259,9 @@ impl Zone {
         let found: Vec<Record> = of_type(rtype).cloned().collect();
         match of_type(CNAME).next() {
             _ if !found.is_empty() => Step::Found(found),
+            // What stands beside an alias is its own (RFC 2181 §10.1, RFC 4035 §2.5): no question for
+            // it is one for the alias' target. That this holds if there is none is a choice.
+            _ if [NSEC, RRSIG].contains(&rtype) => Step::NoData,
             Some(cname) => Step::Cname(cname.clone()), // step 3a, and 3c for wildcards
             None => Step::NoData,
         }

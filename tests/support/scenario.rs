@@ -47,14 +47,8 @@ const RCODES: [&str; 11] = [
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
 /// The flags of `serve` that a scenario may set.
-const FLAGS: [&str; 6] = [
-    "minimal-responses",
-    "aliases-across-zones",
-    "cookies",
-    "nsid",
-    "identity",
-    "version-text",
-];
+const FLAGS: [&str; 6] =
+    ["minimal-responses", "aliases-across-zones", "cookies", "nsid", "identity", "version-text"];
 /// Types whose data is names and numbers: capitals mean nothing in it.
 const CASELESS: [&str; 7] = ["NS", "CNAME", "DNAME", "SOA", "PTR", "MX", "SRV"];
 
