@@ -354,7 +354,7 @@ fn write(
 ) -> usize {
     response.status(reply.rcode, None);
     let write = |response: &mut Response<'_>| {
-        let left_out = write_needed(response, reply, scratch)?;
+        let left_out = write_needed(response, reply, terms, scratch)?;
         Ok(left_out + write_kindnesses(response, reply, zones, policy, terms, scratch))
     };
     let mut written = write(response);
@@ -373,6 +373,7 @@ fn write(
 fn write_needed(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
+    terms: Terms<'_>,
     scratch: &Scratch,
 ) -> Result<usize, DoesNotFit> {
     for item in &reply.answer {
@@ -382,8 +383,10 @@ fn write_needed(
         write_item(response, Section::Authority, reply, item, scratch)?;
     }
     let mut outcome = Ok(0);
-    additional::glue(reply, |need, owner, set| {
-        let item = Item::rrset(Owner::Name(owner), set); // glue is never signed (RFC 4035 §2.2)
+    additional::glue(reply, |need, node, set| {
+        // Glue is never signed (RFC 4035 §2.2); what the zone itself answers for is (§3.1.1).
+        let signed = terms.dnssec_ok && node.is_authoritative();
+        let item = Item::of_node(Owner::Name(node.name()), node, set, signed);
         let written = write_item(response, Section::Additional, reply, &item, scratch);
         match written {
             Ok(()) => {}

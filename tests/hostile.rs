@@ -289,7 +289,7 @@ fn ask(state: &mut State, transport: Transport, query: &[u8]) -> Message {
 /// Every record is one of the zone, and every set is whole.
 fn check_records(reply: &Message, records: &BTreeSet<Record>) {
     let wild = |record: &Record| {
-        let labels = record.owner.0.len().saturating_sub(1);
+        let labels = record.owner.labels().saturating_sub(1);
         (2..=labels).map(|labels| record.owner.suffix(labels).child("*")).collect::<Vec<_>>()
     };
     let mut sets = BTreeSet::new();

@@ -25,9 +25,9 @@ pub enum Need {
     Kindness,
 }
 
-/// Hands the addresses that belong to a referral to `take`, with their owner, the required ones
-/// first; ends when it says so.
-pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z>) -> bool) {
+/// Hands the addresses that belong to a referral to `take`, with their node, the required ones first;
+/// ends when it says so.
+pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Node<'z>, Rrset<'z>) -> bool) {
     let Some(cut) = reply.cut() else { return };
     let Some(set) = cut.rrset(table::NS) else { return };
     for need in [Need::Required, Need::Kindness] {
@@ -35,7 +35,7 @@ pub fn glue<'z>(reply: &Reply<'z>, mut take: impl FnMut(Need, Name<'z>, Rrset<'z
             set.targets().filter(|name| name.is_within(cut.name()) == (need == Need::Required));
         for node in targets.filter_map(|name| reply.zone.node_of(name)) {
             for addresses in addresses(node) {
-                if !take(need, node.name(), addresses) {
+                if !take(need, node, addresses) {
                     return;
                 }
             }

@@ -233,6 +233,11 @@ impl<'z> Node<'z> {
         self.has(Flags::OCCLUDED)
     }
 
+    /// Whether the zone has authority over its records, all but a DS (RFC 1034 §4.2).
+    pub fn is_authoritative(self) -> bool {
+        !self.is_cut() && !self.is_hidden()
+    }
+
     /// Whether nobody can ask for it: it is occluded, or the hash of a name (RFC 5155 §7.2.8).
     pub fn is_hidden(self) -> bool {
         self.has(Flags::OCCLUDED) || self.has(Flags::HASH)

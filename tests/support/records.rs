@@ -9,9 +9,9 @@
 
 use std::fmt;
 
-/// A name as lower-cased labels from the left, without the root label.
+/// A name in lower case: its labels from the left, each behind its length, without the root label.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Name(pub(crate) Vec<Vec<u8>>);
+pub(crate) struct Name(Vec<u8>);
 
 /// A record; names in its data stand in full and in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,7 +154,7 @@ impl<'m> Reader<'m> {
                 0 => break,
                 1..=63 => {
                     let label = self.octets.get(at + 1..=at + usize::from(len));
-                    labels.push(label.ok_or("a label ends early")?.to_ascii_lowercase());
+                    labels.push(label.ok_or("a label ends early")?);
                     at += 1 + usize::from(len);
                 }
                 0xc0.. if pointers => {
@@ -171,7 +171,7 @@ impl<'m> Reader<'m> {
             }
         }
         self.at = resume.unwrap_or(at + 1);
-        let name = Name(labels);
+        let name = Name::from_labels(labels);
         if name.wire().len() > 255 {
             return Err(format!("a name of {} octets", name.wire().len()));
         }
@@ -183,24 +183,57 @@ impl<'m> Reader<'m> {
 impl Name {
     /// Reads plain text: no escapes. `a.zone.` and `a.zone` are the same.
     pub(crate) fn of(text: &str) -> Name {
-        let labels = text.split('.').filter(|label| !label.is_empty());
-        Name(labels.map(|label| label.to_ascii_lowercase().into_bytes()).collect())
+        Name::from_labels(text.split('.').filter(|label| !label.is_empty()).map(str::as_bytes))
+    }
+
+    /// Labels of at most 63 octets, from the left.
+    pub(crate) fn from_labels<'l>(labels: impl IntoIterator<Item = &'l [u8]>) -> Name {
+        let mut name = Vec::with_capacity(32);
+        for label in labels {
+            name.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+            name.extend_from_slice(label);
+        }
+        name.make_ascii_lowercase(); // a length is below every letter
+        Name(name)
+    }
+
+    /// Its labels from the left.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (&len, behind) = rest.split_first()?;
+            let (label, others) = behind.split_at(usize::from(len));
+            rest = others;
+            Some(label)
+        })
+    }
+
+    /// How many labels it has.
+    pub(crate) fn labels(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// The leftmost label; of the root nothing.
+    pub(crate) fn first(&self) -> &[u8] {
+        self.iter().next().unwrap_or_default()
     }
 
     /// The name in wire form.
     pub(crate) fn wire(&self) -> Vec<u8> {
-        let mut wire = Vec::new();
-        for label in &self.0 {
-            wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
-            wire.extend_from_slice(label);
-        }
-        wire.push(0);
-        wire
+        [&self.0[..], &[0]].concat()
+    }
+
+    /// The labels from the right: these sort in canonical order (RFC 4034 §6.1).
+    pub(crate) fn canonical(&self) -> Vec<Vec<u8>> {
+        let mut labels: Vec<Vec<u8>> = self.iter().map(<[u8]>::to_vec).collect();
+        labels.reverse();
+        labels
     }
 
     /// Whether it is `ancestor` or stands below it.
     pub(crate) fn is_within(&self, ancestor: &Name) -> bool {
-        self.0.ends_with(&ancestor.0)
+        let labels = self.labels().checked_sub(ancestor.labels());
+        labels.is_some_and(|labels| self.0[self.len_of(labels)..] == ancestor.0)
     }
 
     /// Whether it stands below `ancestor`.
@@ -210,20 +243,33 @@ impl Name {
 
     /// The rightmost `labels` labels.
     pub(crate) fn suffix(&self, labels: usize) -> Name {
-        Name(self.0[self.0.len() - labels..].to_vec())
+        Name(self.0[self.len_of(self.labels() - labels)..].to_vec())
+    }
+
+    /// The labels in front of an ancestor.
+    pub(crate) fn prefix(&self, ancestor: &Name) -> Name {
+        Name(self.0[..self.0.len() - ancestor.0.len()].to_vec())
+    }
+
+    /// The labels with those of `suffix` behind them.
+    pub(crate) fn before(&self, suffix: &Name) -> Name {
+        Name([&self.0[..], &suffix.0].concat())
     }
 
     /// The name with one label in front.
     pub(crate) fn child(&self, label: &str) -> Name {
-        let mut labels = vec![label.as_bytes().to_vec()];
-        labels.extend_from_slice(&self.0);
-        Name(labels)
+        Name::from_labels([label.as_bytes()]).before(self)
+    }
+
+    /// The octets that the leftmost `labels` labels take.
+    fn len_of(&self, labels: usize) -> usize {
+        self.iter().take(labels).map(|label| 1 + label.len()).sum()
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for label in &self.0 {
+        for label in self.iter() {
             write!(f, "{}.", label.escape_ascii())?;
         }
         f.write_str(if self.0.is_empty() { "." } else { "" })
@@ -241,6 +287,14 @@ impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The same query with EDNS and DO (RFC 3225).
+pub(crate) fn query_with_do(qname: &[u8], rtype: u16) -> Vec<u8> {
+    let mut query = query(qname, rtype, Some(1232));
+    let flags = query.len() - 4;
+    query[flags] |= 0x80;
+    query
 }
 
 /// The query with options in its OPT record, which stands last.

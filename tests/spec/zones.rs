@@ -3,26 +3,32 @@
 //! Lines are drawn freely, and those that no server would load beside the lines before them are
 //! left out. So a failing case shrinks line by line to the few that matter.
 
-use crate::records::{Name, Record};
-use crate::types::{A, AAAA, CNAME, DNAME, DS, MX, NS, SOA, TXT};
+use super::records::{Name, Record};
+use super::sign::{Hashing, Signing, sign};
+use super::types::{A, AAAA, CNAME, DNAME, DS, MX, NS, SOA, TXT};
+use super::{Zone, read_name};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
 
-/// One zone as a list.
-#[derive(Clone)]
-pub(crate) struct Zone {
-    pub(crate) apex: Name,
-    /// The SOA is the first of them.
-    pub(crate) records: Vec<Record>,
-}
-
 /// The zones of one case: `zone.` and sometimes `a.zone.`, with the operator's choice.
 #[derive(Clone)]
-pub(crate) struct Case {
-    pub(crate) zones: Vec<Zone>,
-    pub(crate) minimal_responses: bool,
+pub struct Case {
+    /// As their operator wrote them, and how they are signed.
+    plain: Vec<(Zone, Option<Signing>)>,
+    pub minimal_responses: bool,
+}
+
+impl Case {
+    /// The zones as they are served.
+    pub fn zones(&self) -> Vec<Zone> {
+        let served = |(zone, signing): &(Zone, Option<Signing>)| match signing {
+            Some(signing) => sign(zone, signing),
+            None => zone.clone(),
+        };
+        self.plain.iter().map(served).collect()
+    }
 }
 
 /// What a line draws; [`legal`] makes a record of it, or nothing.
@@ -49,12 +55,29 @@ enum Target {
 }
 
 /// Any case.
-pub(crate) fn any_case() -> impl Strategy<Value = Case> {
-    let child = prop_oneof![2 => Just(None), 1 => zone("a.zone.", 8).prop_map(Some)];
-    (zone("zone.", 18), child, any::<bool>()).prop_map(|(parent, child, minimal_responses)| {
-        let zones = std::iter::once(parent).chain(child).collect();
-        Case { zones, minimal_responses }
-    })
+pub fn any_case() -> impl Strategy<Value = Case> {
+    let child = prop_oneof![
+        2 => Just(None),
+        1 => (zone("a.zone.", 8), signing()).prop_map(Some),
+    ];
+    ((zone("zone.", 18), signing()), child, any::<bool>()).prop_map(
+        |(parent, child, minimal_responses)| {
+            let plain = std::iter::once(parent).chain(child).collect();
+            Case { plain, minimal_responses }
+        },
+    )
+}
+
+fn signing() -> impl Strategy<Value = Option<Signing>> {
+    let salt = select(vec![vec![], vec![0xaa], vec![0xaa, 0xbb, 0xcc, 0xdd]]);
+    let nsec3 = (0..=2u16, salt, any::<bool>()).prop_map(|(iterations, salt, opt_out)| {
+        Signing::Nsec3 { hashing: Hashing { iterations, salt }, opt_out }
+    });
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(Signing::Nsec)),
+        2 => nsec3.prop_map(Some),
+    ]
 }
 
 fn zone(apex: &'static str, lines_max: usize) -> impl Strategy<Value = Zone> {
@@ -110,8 +133,9 @@ impl Zone {
                 [60, 60, 59, 59].iter().fold(elsewhere, |name, &len| name.child(&"x".repeat(len)))
             }
         };
-        if [NS, MX].contains(&line.rtype) && target.0[0] == b"*" {
-            target.0[0] = b"ns".to_vec(); // no host is called `*`
+        if [NS, MX].contains(&line.rtype) && target.first() == b"*" {
+            // no host is called `*`
+            target = target.suffix(target.labels() - 1).child("ns");
         }
         let data = match line.rtype {
             A => vec![192, 0, 2, line.number],
@@ -144,7 +168,7 @@ impl Zone {
             && record.owner.wire().len() <= 255
             && !(record.rtype == DS && record.owner == self.apex)
             // What a wildcard NS means is left open (RFC 4592 §4.2).
-            && !(record.rtype == NS && record.owner.0[0] == b"*")
+            && !(record.rtype == NS && record.owner.first() == b"*")
             && self.records.iter().all(|other| self.can_stand(&record, other));
         if legal {
             self.records.push(record);
@@ -167,7 +191,7 @@ impl Zone {
     }
 
     /// The zone as a file. The case of owners changes from line to line, and means nothing.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let lines = self.records.iter().enumerate().map(|(at, record)| {
             let owner = record.owner.to_string();
             let owner = if at % 2 == 0 { owner } else { owner.to_uppercase() };
@@ -201,17 +225,6 @@ fn data_text(record: &Record) -> String {
     }
 }
 
-/// The name at the front of record data, and how many octets it takes.
-pub(crate) fn read_name(data: &[u8]) -> (Name, usize) {
-    let (mut labels, mut at) = (Vec::new(), 0);
-    while data[at] != 0 {
-        let end = at + 1 + usize::from(data[at]);
-        labels.push(data[at + 1..end].to_vec());
-        at = end;
-    }
-    (Name(labels), at + 1)
-}
-
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "---- {}zone\n{}", self.apex, self.text())
@@ -221,6 +234,7 @@ impl fmt::Debug for Zone {
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "minimal_responses: {}", self.minimal_responses)?;
-        self.zones.iter().try_for_each(|zone| writeln!(f, "{zone:?}"))
+        let mut zones = self.plain.iter();
+        zones.try_for_each(|(zone, signing)| writeln!(f, "{zone:?}signed: {signing:?}"))
     }
 }
