@@ -50,6 +50,7 @@ fn compare(case: &Case, reasons: &mut Reasons) -> Result<(), TestCaseError> {
     let zones = case.zones();
     let mut comparison =
         Comparison::of(&zones, case.minimal_responses).map_err(TestCaseError::fail)?;
+    comparison.explained = true;
     for name in qnames(&zones) {
         for qtype in QTYPES {
             for dnssec_ok in [false, true] {

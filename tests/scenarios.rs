@@ -14,18 +14,16 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::ExitCode;
+use support::explained;
 use support::options::{self, Setting};
 use support::query::Transport;
 use support::scenario::{self, Scenario, Step};
 use support::server::Server;
 use zonesmith::clock::Now;
-use zonesmith::explain::{self, Explanation};
 use zonesmith::guard::cookie::{Cookies, Secrets};
 use zonesmith::reload::load;
-use zonesmith::respond::{self, Outcome, Peer, Policy, Reason, State};
-use zonesmith::rr::table;
-use zonesmith::wire::message::Message;
-use zonesmith::zone::set::{Change, Slot, ZoneSet};
+use zonesmith::respond::{self, Outcome, Peer, Policy, State};
+use zonesmith::zone::set::{Change, Slot};
 
 /// What stands in the answer's buffer before the answer: `respond` must leave it alone.
 const BEFORE: &[u8] = b"before";
@@ -99,49 +97,12 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
     let mut out = BEFORE.to_vec();
     let outcome = respond::respond(&query, from, now, &mut state, &mut out);
     let answer = out.strip_prefix(BEFORE).ok_or("what stood in the buffer is gone")?;
-    explained_as(explain::explain(&query, from, now, &mut state), answer, &state.zones)?;
+    explained::check(&query, from, now, &mut state, answer)?;
     match outcome {
         Outcome::Send(_) => Ok(Some(answer.to_vec())),
         Outcome::Drop(_) if answer.is_empty() => Ok(None),
         Outcome::Drop(_) => Err("dropped, with something written".to_string()),
     }
-}
-
-/// What is explained is the answer that is given, octet for octet; each record of it comes from a zone
-/// or is made from a DNAME in it, and each step names records that are there.
-fn explained_as(
-    explained: Option<Explanation>,
-    answer: &[u8],
-    zones: &ZoneSet,
-) -> Result<(), String> {
-    let Some(explained) = explained else {
-        let is_silence = answer.is_empty() || Message::read(answer).is_none();
-        return is_silence.then_some(()).ok_or("an answer is not explained".into());
-    };
-    if explained.octets != answer {
-        return Err(format!("explained is another answer: {:?}", explained.answer));
-    }
-    let Explanation { answer: message, steps, reason, .. } = explained;
-    let records = message.sections.iter().flatten();
-    let is_class_in = !matches!(reason, Reason::Identity); // what the server says of itself
-    for record in records.filter(|_| is_class_in) {
-        let has_dname = message.sections[0].iter().any(|other| other.rtype == table::DNAME);
-        let made = has_dname && record.rtype == table::CNAME;
-        if !made && explain::source(record, zones).is_none() {
-            return Err(format!("no zone has {record:?}"));
-        }
-    }
-    if steps.is_empty() || steps.iter().any(|step| step.text.is_empty()) {
-        return Err(format!("a step is missing: {steps:?}"));
-    }
-    for source in steps.iter().flat_map(|step| &step.records) {
-        let zone = zones.get(source.zone.as_name()).and_then(Slot::zone);
-        let node = zone.and_then(|zone| zone.node_of(source.owner.as_name()));
-        if node.is_none_or(|node| node.rrset(source.rtype).is_none()) {
-            return Err(format!("a step tells of what is not there: {source:?}"));
-        }
-    }
-    Ok(())
 }
 
 fn load_zones(scenario: &Scenario) -> Result<State, String> {

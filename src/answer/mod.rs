@@ -196,6 +196,7 @@ impl<'z> Reply<'z> {
                 End::Found
             }
             Step::Signatures(node) => {
+                self.drop_signatures(name, scratch);
                 let data = Data::Signatures(node);
                 self.answer.push(Item { owner: visit.owner, data, signatures: None });
                 End::Found
@@ -219,6 +220,16 @@ impl<'z> Reply<'z> {
                 End::NxDomain
             }
             Step::Cname(..) | Step::Dname(..) => End::OutOfZone, // a link, and no end
+        }
+    }
+
+    /// Signatures of `name` that came along come again, with all others, and none stands there twice
+    /// (RFC 2181 §5).
+    fn drop_signatures(&mut self, name: Name<'_>, scratch: &Scratch) {
+        for at in 0..self.answer.len() {
+            if self.name_of(self.answer[at].owner, scratch) == name {
+                self.answer[at].signatures = None;
+            }
         }
     }
 

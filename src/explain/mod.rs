@@ -12,10 +12,10 @@ mod steps;
 use crate::clock::Now;
 use crate::name::{NameBuf, Suffixes};
 use crate::respond::{Outcome, Peer, Reason, State, respond_seen};
-use crate::rr::Rtype;
+use crate::rr::{Rtype, rdata};
 use crate::wire::message::{Message, Record};
-use crate::zone::Position;
 use crate::zone::set::ZoneSet;
+use crate::zone::{Node, Position, Rrset};
 
 /// An answer, and how it came about.
 #[derive(Debug)]
@@ -82,19 +82,23 @@ pub fn source(record: &Record, zones: &ZoneSet) -> Option<Source> {
     let hashes = Suffixes::of(owner);
     let (slot, labels) = zones.nearest(owner, record.rtype, &hashes)?;
     let above = || zones.find(owner, &hashes, labels.checked_sub(1)?); // a referral's NS, if the child is served too
-    let holder = [Some((slot, labels)), above()].into_iter().flatten().find_map(|(slot, _)| {
-        let zone = slot.zone()?;
-        let source = match zone.locate(owner, &hashes) {
-            Position::Wildcard { source, .. } => source,
-            Position::Exact(node) => node,
-            _ => zone.node_of(owner)?,
+    let zones = [Some((slot, labels)), above()].into_iter().flatten();
+    let holder = zones.filter_map(|(slot, _)| slot.zone()).find_map(|zone| {
+        let wildcard = match zone.locate(owner, &hashes) {
+            Position::Wildcard { source, .. } => Some(source),
+            _ => None,
         };
-        let set = source.rrsets().filter(|set| set.rtype() == record.rtype);
-        let holds = set
-            .flat_map(crate::zone::Rrset::rdatas)
-            .any(|rdata| crate::rr::rdata::same(record.rtype, rdata, &record.rdata));
-        holds.then(|| (zone.apex().to_buf(), source.name().to_buf()))
+        let nodes = zone.node_of(owner).into_iter().chain(wildcard);
+        let mut holders = nodes.filter(|node| holds(*node, record));
+        Some((zone.apex().to_buf(), holders.next()?.name().to_buf()))
     });
     let (zone, owner) = holder?;
     Some(Source { zone, owner, rtype: record.rtype, rdata: Some(record.rdata.clone()) })
+}
+
+/// Whether a node has a record's data.
+fn holds(node: Node<'_>, record: &Record) -> bool {
+    let sets = node.rrsets().filter(|set| set.rtype() == record.rtype);
+    let mut rdatas = sets.flat_map(Rrset::rdatas);
+    rdatas.any(|rdata| rdata::same(record.rtype, rdata, &record.rdata))
 }

@@ -2,7 +2,7 @@
 
 use super::build::Builder;
 use super::denial::Chain;
-use super::{Flags, Rrset, Zone};
+use super::{Flags, Node, Rrset, Zone};
 use crate::diag::codes;
 use crate::diag::{Diagnostic, Span};
 use crate::name::Name;
@@ -69,7 +69,9 @@ impl Builder {
 
     /// Nothing can stand below a DNAME (RFC 6672 §2.4); what does is never answered.
     fn check_dnames(&mut self, zone: &Zone) {
-        for node in zone.nodes().filter(|node| node.is_occluded() && node.entry.set_count > 0) {
+        // The names of NSEC3 records are not there for anybody (RFC 5155 §7.2.8).
+        let is_hidden = |node: &Node<'_>| node.is_occluded() && !node.has(Flags::HASH);
+        for node in zone.nodes().filter(|node| is_hidden(node) && node.entry.set_count > 0) {
             let above = node.name().ancestors().skip(1).filter_map(|name| zone.node_of(name));
             let Some(dname) =
                 above.into_iter().find(|node| node.has(Flags::DNAME) && !node.is_occluded())

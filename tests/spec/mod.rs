@@ -24,6 +24,8 @@
 
 pub mod answer;
 pub mod denial;
+#[path = "../support/explained.rs"]
+pub mod explained;
 pub mod program;
 #[path = "../support/records.rs"]
 pub mod records;

@@ -1,6 +1,7 @@
 //! The program, asked in process, and its answers as the specification writes them.
 
 use super::answer::{Answer, Question, Server};
+use super::explained;
 use super::records::{Message, Name, Record, query, query_with_do};
 use super::types::{DS, NS, NSEC, NSEC3, RRSIG};
 use super::{CHAIN_MAX, Zone};
@@ -25,6 +26,8 @@ const DO: u32 = 0x8000;
 pub struct Comparison<'z> {
     server: Server<'z>,
     state: State,
+    /// Whether what is explained is held against each answer.
+    pub explained: bool,
 }
 
 impl<'z> Comparison<'z> {
@@ -39,7 +42,8 @@ impl<'z> Comparison<'z> {
             let change = Change { apex: zone.apex().to_buf(), slot: Some(Slot::Live(zone.into())) };
             state.zones.apply(change);
         }
-        Ok(Comparison { server: Server { zones, minimal_responses }, state })
+        let server = Server { zones, minimal_responses };
+        Ok(Comparison { server, state, explained: false })
     }
 
     /// Puts one question to both. Gives the program's reason for its answer.
@@ -48,8 +52,8 @@ impl<'z> Comparison<'z> {
     /// The question and both answers, where they differ.
     pub fn ask(&mut self, name: &Name, rtype: u16, dnssec_ok: bool) -> Result<Reason, String> {
         let question = || format!("{name} TYPE{rtype}{}", if dnssec_ok { " with DO" } else { "" });
-        let (mut given, reason) = ask(&mut self.state, name, rtype, dnssec_ok)
-            .map_err(|why| format!("{}: {why}", question()))?;
+        let (mut given, reason) =
+            self.given(name, rtype, dnssec_ok).map_err(|why| format!("{}: {why}", question()))?;
         let any = given.answer.iter().rfind(|record| record.rtype != RRSIG);
         let any = any.map_or(0, |record| record.rtype);
         let mut owed = self.server.answer(&Question { name, rtype, dnssec_ok, any });
@@ -81,13 +85,38 @@ fn load(zone: &Zone) -> Result<zonesmith::zone::Zone, String> {
     }
 }
 
-/// Asks the program over TCP, where nothing is left out for want of room, in mixed case.
-fn ask(
-    state: &mut State,
-    name: &Name,
-    rtype: u16,
-    dnssec_ok: bool,
-) -> Result<(Answer, Reason), String> {
+impl Comparison<'_> {
+    /// Asks the program over TCP, where nothing is left out for want of room, in mixed case.
+    fn given(
+        &mut self,
+        name: &Name,
+        rtype: u16,
+        dnssec_ok: bool,
+    ) -> Result<(Answer, Reason), String> {
+        let (message, written) = question(name, rtype, dnssec_ok);
+        let source = "127.0.0.1:5300".parse().unwrap();
+        let (peer, now) = (Peer { transport: Transport::Tcp, source }, Now::default());
+        let mut reply = Vec::new();
+        let reason = match respond(&message, peer, now, &mut self.state, &mut reply) {
+            Outcome::Send(reason) => reason,
+            Outcome::Drop(why) => return Err(format!("no answer: {why}")),
+        };
+        if self.explained {
+            explained::check(&message, peer, now, &mut self.state, &reply)?;
+        }
+        let message = Message::read(&reply)?;
+        check_outside(&message, &written, dnssec_ok)?;
+        let (rcode, authoritative) = (message.rcode(), message.flags & AA != 0);
+        let [answer, authority, mut additional] = message.sections;
+        additional.retain(|record| record.rtype != 41);
+        let said = Answer { rcode, authoritative, answer, authority, additional };
+        check_order(&said)?;
+        Ok((said, reason))
+    }
+}
+
+/// A question as a message, and its name as written there.
+fn question(name: &Name, rtype: u16, dnssec_ok: bool) -> (Vec<u8>, Vec<u8>) {
     let mut written = name.wire();
     for octet in written.iter_mut().skip(1).step_by(2 + usize::from(rtype % 2)) {
         octet.make_ascii_uppercase();
@@ -97,21 +126,7 @@ fn ask(
         false => query(&written, rtype, None),
     };
     message[3] |= (AD | CD).to_be_bytes()[1];
-    let source = "127.0.0.1:5300".parse().unwrap();
-    let mut reply = Vec::new();
-    let peer = Peer { transport: Transport::Tcp, source };
-    let reason = match respond(&message, peer, Now::default(), state, &mut reply) {
-        Outcome::Send(reason) => reason,
-        Outcome::Drop(why) => return Err(format!("no answer: {why}")),
-    };
-    let message = Message::read(&reply)?;
-    check_outside(&message, &written, dnssec_ok)?;
-    let (rcode, authoritative) = (message.rcode(), message.flags & AA != 0);
-    let [answer, authority, mut additional] = message.sections;
-    additional.retain(|record| record.rtype != 41);
-    let said = Answer { rcode, authoritative, answer, authority, additional };
-    check_order(&said)?;
-    Ok((said, reason))
+    (message, written)
 }
 
 /// What holds for every answer: the question, and the flags that say nothing of the zone.
