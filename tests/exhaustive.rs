@@ -1,9 +1,10 @@
 //! Every small zone: does the program answer every question about it as the specification does?
 //!
 //! Which zones and questions these are, `spec/small.rs` says. The usual run takes some at regular
-//! steps, of up to three names. `ZONESMITH_LONG=1 cargo test --release --test exhaustive`, which `tests/run --long` does,
-//! takes for about ten minutes all unsigned zones of up to three names and all signed ones of up to
-//! two, and some of those that have one more; with `ZONESMITH_WHOLE=1` these as well, for some hours.
+//! steps, of up to three names. `ZONESMITH_LONG=1 cargo test --release --test exhaustive`, which
+//! `tests/run --long` does, takes for about ten minutes all unsigned zones of up to three names and
+//! all signed ones of up to two, and some of those that have one more; with `ZONESMITH_WHOLE=1` these
+//! as well, for some hours.
 
 mod spec;
 
