@@ -405,7 +405,9 @@ fn write_kindnesses(
     terms: Terms<'_>,
     scratch: &Scratch,
 ) -> usize {
-    if reply.end != End::Found {
+    let has_targets = |item: &Item<'_>| item.as_rrset().is_some_and(Rrset::has_targets);
+    if reply.end != End::Found || policy.minimal_responses && !reply.answer.iter().any(has_targets)
+    {
         return 0;
     }
     let mut left_out = 0;

@@ -100,8 +100,8 @@ ns.child.zone. AAAA 2001:db8::5
 fn state(minimal_responses: bool) -> State {
     let mut builder = Builder::default();
     let mut include = |_: &str, _: &str| Err(String::new());
-    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place| {
-        builder.add(record, place.record, place.last);
+    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place<'_>| {
+        builder.add(record, place.record, place.words);
     };
     let text = zone_text().into_bytes();
     let origin = Some("zone.".parse().unwrap());

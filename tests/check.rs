@@ -135,3 +135,30 @@ fn a_code_that_is_none_says_how_to_see_all() {
     assert!(run.stderr.contains("`zonesmith check --explain all`"), "{}", run.stderr);
     assert_eq!((run.code, run.stdout.as_str()), (FOUND, ""));
 }
+
+/// One note: for six hours it is remembered that a name does not exist.
+const NOTED: &str = "@ 1d SOA ns admin 7 1d 1h 1w 6h\n  300 NS ns\nns 300 A 192.0.2.1\n";
+
+#[test]
+fn a_note_is_shown_in_every_format_and_fails_nothing() {
+    let folder = folder();
+    write(
+        folder.path(),
+        &[("a.zone", NOTED), ("b.zone", &NOTED.replace("6h", "6h ; zonesmith: allow(Z316)"))],
+    );
+    let human = check(&folder, &["--strict", "."]);
+    assert!(human.stdout.starts_with("note[Z316]: that a name does not exist"), "{}", human.stdout);
+    assert!(human.stdout.ends_with("2 files: 0 errors, 0 warnings, 1 note\n"), "{}", human.stdout);
+    assert_eq!(human.code, Some(0));
+    let in_format = |format| check(&folder, &["--strict", "--format", format, "."]).stdout;
+    assert!(
+        in_format("short").starts_with("./a.zone:1:30: note[Z316]: "),
+        "{}",
+        in_format("short")
+    );
+    assert!(in_format("github").starts_with("::notice file=a.zone,line=1,col=30,title=Z316::"));
+    let json: Value = serde_json::from_str(&in_format("json")).unwrap();
+    assert_eq!(json[0]["severity"], "note");
+    let sarif: Value = serde_json::from_str(&in_format("sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["level"], "note");
+}

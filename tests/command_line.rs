@@ -439,3 +439,20 @@ fn the_version_is_the_packages() {
     assert_eq!(run.stdout, format!("zonesmith {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(run.code, Some(0));
 }
+
+#[test]
+fn a_reader_that_stops_early_ends_the_program_without_a_word() {
+    let folder = zones(&[("a.example.zone", GOOD), ("b.example.zone", BROKEN)]);
+    let commands: [&[&str]; 3] =
+        [&["check", "."], &["explain", "a.example", "--zones", "."], &["new", "c.example", "::1"]];
+    for arguments in commands {
+        let mut command = zonesmith();
+        command.args(arguments).current_dir(folder.path());
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader); // nobody reads
+        let ended = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+        assert_eq!(ended.status.code(), Some(141), "{arguments:?}");
+    }
+}

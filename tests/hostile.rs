@@ -248,11 +248,11 @@ fn compressed_names_are_the_names_of_the_zone() {
     let mut records = BTreeSet::new();
     let mut builder = Builder::default();
     let mut include = |_: &str, _: &str| Err(String::new());
-    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place| {
+    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place<'_>| {
         let owner = Name::of(&record.owner.to_string());
         let data = record.rdata.to_ascii_lowercase();
         records.insert(Record { owner, rtype: record.rtype.0, class: 1, ttl: record.ttl, data });
-        builder.add(record, place.record, place.last);
+        builder.add(record, place.record, place.words);
     };
     let text = crowded_zone().into_bytes();
     let report = zonefile::read("crowded", text, origin, &mut include, &mut sink);

@@ -29,7 +29,7 @@ struct Read {
 fn read(lines: &str) -> Read {
     let mut read = Read::default();
     let mut include = |_: &str, _: &str| Err("nothing is included here".to_string());
-    let mut sink = |record: Record<'_>, _| {
+    let mut sink = |record: Record<'_>, _: zonesmith::zonefile::Place<'_>| {
         read.data.insert(record.owner.to_string(), record.rdata.to_vec());
     };
     let origin = ".".parse().ok();

@@ -129,7 +129,7 @@ fn answer(zone: &Zone, name: &str, rtype: u16) -> Answer {
 
 fn read(text: &str) -> Zone {
     let mut records = Vec::new();
-    let mut sink = |record: zonesmith::rr::Record<'_>, _| {
+    let mut sink = |record: zonesmith::rr::Record<'_>, _: zonefile::Place<'_>| {
         let owner = spec::read_name(record.owner.as_wire()).0;
         let (rtype, ttl, data) = (record.rtype.0, record.ttl, record.rdata.to_vec());
         records.push(Record { owner, rtype, class: 1, ttl, data });

@@ -173,7 +173,7 @@ fn told(zone: &Zone) -> BTreeSet<String> {
 /// The records of a file; names and their data in lower case.
 fn read(text: &str) -> Zone {
     let mut records = Vec::new();
-    let mut sink = |record: zonesmith::rr::Record<'_>, _| {
+    let mut sink = |record: zonesmith::rr::Record<'_>, _: zonefile::Place<'_>| {
         let owner = read_name(&record.owner.as_wire().to_ascii_lowercase()).0;
         let (rtype, ttl, mut data) = (record.rtype.0, record.ttl, record.rdata.to_vec());
         if [NS, CNAME, DNAME, MX].contains(&rtype) {

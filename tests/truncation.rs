@@ -40,8 +40,8 @@ fn zone_text() -> String {
 fn state() -> State {
     let mut builder = Builder::default();
     let mut include = |_: &str, _: &str| Err(String::new());
-    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place| {
-        builder.add(record, place.record, place.last);
+    let mut sink = |record: zonesmith::rr::Record<'_>, place: zonefile::Place<'_>| {
+        builder.add(record, place.record, place.words);
     };
     let (text, origin) = (zone_text().into_bytes(), "zone.".parse().ok());
     let report = zonefile::read("zone", text, origin, &mut include, &mut sink);

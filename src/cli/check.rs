@@ -1,13 +1,14 @@
 //! `zonesmith check`: reads zone files as the server would, and says what it finds.
 //!
 //! People get each finding with its lines, and a line for each zone; machines get the findings alone.
-#![expect(clippy::print_stdout, reason = "what was found is what this command gives")]
 
+use super::against::Against;
 use super::fix::{self, Fixed};
-use super::{Check, EXIT_ZONES, Explained, Format};
+use super::{Check, EXIT_ZONES, Explained, Format, output};
 use crate::diag::formats::{self, Located};
-use crate::diag::{Code, Diagnostic, Report, Span, codes, explain, render};
+use crate::diag::{Code, Diagnostic, Report, Severity, Span, codes, explain, render};
 use crate::name::NameBuf;
+use crate::reload::Sources;
 use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::{Lints, Loaded, load_allowing, load_with};
 use std::collections::{HashMap, HashSet};
@@ -28,8 +29,11 @@ struct Tally {
     fixed: Option<usize>,
     /// A file could not be fixed.
     failed: bool,
+    notes: usize,
     /// Which file holds which zone.
     zones: HashMap<NameBuf, String>,
+    /// What they are compared with.
+    against: Option<Against>,
     /// The findings of a format that is written at the end.
     kept: Vec<Located>,
 }
@@ -37,7 +41,7 @@ struct Tally {
 /// Checks every file; the exit code says whether there was an error.
 pub(super) fn run(check: &Check) -> ExitCode {
     if let Some(explained) = check.explain {
-        println!("{}", explanation(explained));
+        output::line(explanation(explained));
         return ExitCode::SUCCESS;
     }
     let sources = check.zones.sources(check.paths.clone());
@@ -49,6 +53,9 @@ pub(super) fn run(check: &Check) -> ExitCode {
             return ExitCode::from(EXIT_ZONES);
         }
         tally.fixed = Some(0);
+    }
+    if let Some(text) = &check.against {
+        tally.open(text, &check.zones.sources(vec![PathBuf::from(text)]));
     }
     for path in &sources.paths {
         tally.missing(path, &listing);
@@ -94,6 +101,8 @@ impl Tally {
             color,
             errors: 0,
             warnings: 0,
+            notes: 0,
+            against: None,
             fixable: 0,
             fixed: None,
             failed: false,
@@ -123,7 +132,7 @@ impl Tally {
         let Fixed { loaded, done, left, failed } = fix::file(path, include_paths, is_shared);
         for line in done.iter().chain(&left) {
             match self.format {
-                Format::Human | Format::Short => println!("{line}"),
+                Format::Human | Format::Short => output::line(line),
                 Format::Github | Format::Json | Format::Sarif => log::info!("{line}"),
             }
         }
@@ -135,7 +144,20 @@ impl Tally {
         loaded
     }
 
-    fn file(&mut self, path: &Path, loaded: Loaded) {
+    /// Finds what the zones are to be compared with.
+    fn open(&mut self, text: &str, sources: &Sources) {
+        match Against::open(text, sources) {
+            Ok(against) => self.against = Some(against),
+            Err(why) => {
+                let what = format!("nothing is compared with it: {why}");
+                let human = format!("error[{}]: {text}: {what}\n", codes::NOT_COMPARED.id);
+                self.whole_file(&codes::NOT_COMPARED, text, what, &human);
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, mut loaded: Loaded) {
+        let compared = self.against.as_mut().and_then(|against| against.compare(&mut loaded));
         let Loaded { zone, report, .. } = loaded;
         if !report.findings.is_empty() {
             self.say(|color| format!("{}\n", render::report(&report, color)));
@@ -144,7 +166,10 @@ impl Tally {
         let Some(zone) = zone else { return };
         let shown = path.display().to_string();
         let (apex, records) = (zone.apex().to_buf(), zone.record_count());
-        self.say(|_| format!("{shown}: {apex} serial {}, {records} records", zone.serial()));
+        let compared = compared.unwrap_or_default();
+        self.say(|_| {
+            format!("{shown}: {apex} serial {}, {records} records{compared}", zone.serial())
+        });
         if let Some(first) = self.zones.insert(apex.clone(), shown.clone()) {
             let what = format!("two files hold {apex}: {first} and {shown}; remove one of them");
             let human = format!("error[{}]: {what}\n", codes::ZONE_TWICE.id);
@@ -164,23 +189,23 @@ impl Tally {
     /// Writes a text for people.
     fn say(&self, text: impl FnOnce(bool) -> String) {
         if self.format == Format::Human {
-            println!("{}", text(self.color));
+            output::line(text(self.color));
         }
     }
 
     /// Counts findings, and writes or keeps them for machines.
     fn take(&mut self, report: &Report) {
-        let (errors, warnings) = report.counts();
-        self.errors += errors;
-        self.warnings += warnings;
+        self.errors += report.count(Severity::Error);
+        self.warnings += report.count(Severity::Warning);
+        self.notes += report.count(Severity::Note);
         for finding in &report.findings {
             let edits = finding.fix.as_ref().map_or(0, |fix| fix.edits.len());
             self.fixable += usize::from(edits > 0);
             let located = || Located::new(finding, &report.sources);
             match self.format {
                 Format::Human => {}
-                Format::Short => println!("{}", render::line(finding, &report.sources)),
-                Format::Github => println!("{}", formats::github(&located())),
+                Format::Short => output::line(render::line(finding, &report.sources)),
+                Format::Github => output::line(formats::github(&located())),
                 Format::Json | Format::Sarif => self.kept.push(located()),
             }
         }
@@ -188,10 +213,10 @@ impl Tally {
 
     fn end(&self, files: usize) {
         match self.format {
-            Format::Human => println!("{}", self.summary(files)),
+            Format::Human => output::line(self.summary(files)),
             Format::Short | Format::Github => {}
-            Format::Json => println!("{}", formats::json(&self.kept)),
-            Format::Sarif => println!("{}", formats::sarif(&self.kept)),
+            Format::Json => output::line(formats::json(&self.kept)),
+            Format::Sarif => output::line(formats::sarif(&self.kept)),
         }
     }
 
@@ -202,11 +227,15 @@ impl Tally {
         };
         let fixed = self.fixed.map_or_else(String::new, |fixed| format!("{fixed} fixed, "));
         let (errors, warnings) = (count(self.errors, "error"), count(self.warnings, "warning"));
+        let notes = match self.notes {
+            0 => String::new(),
+            notes => format!(", {}", count(notes, "note")),
+        };
         let hint = match (self.fixed, self.fixable) {
             (Some(_), _) | (None, 0) => String::new(),
             (None, fixable) => format!("; --fix mends {fixable}"),
         };
-        format!("{}: {fixed}{errors}, {warnings}{hint}", count(files, "file"))
+        format!("{}: {fixed}{errors}, {warnings}{notes}{hint}", count(files, "file"))
     }
 }
 

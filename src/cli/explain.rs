@@ -3,9 +3,8 @@
 //! The zone files are read as the server reads them at its start, and the question is put to what
 //! answers its clients. Only where records stand is looked up besides, in the files of the zones that
 //! had a part in the answer.
-#![expect(clippy::print_stdout, reason = "the explanation is what this command gives")]
 
-use super::{EXIT_ZONES, Explain};
+use super::{EXIT_ZONES, Explain, output};
 use crate::clock::Now;
 use crate::explain::{self, Explanation, Source, Step};
 use crate::name::NameBuf;
@@ -50,7 +49,7 @@ pub(super) fn run(explain: &Explain) -> ExitCode {
         return ExitCode::from(EXIT_ZONES);
     };
     let shown = Shown { explain, explanation, files, state };
-    println!("{}", if explain.json { shown.json() } else { shown.text() });
+    output::line(if explain.json { shown.json() } else { shown.text() });
     ExitCode::SUCCESS
 }
 

@@ -136,7 +136,7 @@ impl Reader<'_> {
     fn read(&mut self, text: Vec<u8>) -> State {
         self.readings += 1;
         let mut records = Vec::new();
-        let mut tap = |record: Record<'_>, place: Place| {
+        let mut tap = |record: Record<'_>, place: Place<'_>| {
             let Record { owner, ttl, rtype, rdata } = record;
             let (owner, rdata) = (owner.as_wire().to_ascii_lowercase(), rdata.to_vec());
             records.push(Told { place: place.record, record: Owned { owner, ttl, rtype, rdata } });

@@ -5,16 +5,15 @@
 //! `*.zone` may be a part that zone files include, so it need not say its origin, TTL and first
 //! owner by itself. After laying out, the records are read again and compared: should they differ,
 //! the file is left alone, too.
-#![expect(clippy::print_stdout, reason = "what was changed is what this command gives")]
 
 use super::replace::replace;
-use super::{EXIT_ZONES, Fmt};
+use super::{EXIT_ZONES, Fmt, output};
 use crate::diag::{Report, codes, render};
 use crate::name::NameBuf;
 use crate::reload::folder::{Folder, Listing};
 use crate::reload::load::load_allowing;
 use crate::rr::{Record, Rtype};
-use crate::zonefile::{self, format};
+use crate::zonefile::{self, Place, format};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -48,7 +47,7 @@ pub(super) fn run(arguments: &Fmt) -> ExitCode {
     }
     for path in &sources.paths {
         if let Some(why) = missing(path, &listing) {
-            println!("{}: {why}", path.display());
+            output::line(format_args!("{}: {why}", path.display()));
             good = false;
         }
     }
@@ -66,9 +65,11 @@ fn tell(path: &Path, outcome: Outcome, check: bool) -> bool {
     match outcome {
         Outcome::Unchanged => return true,
         Outcome::Changed(_) if !check && path.to_string() == STDIN => return true,
-        Outcome::Changed(lines) if check => println!("{path}: {} would change", count(lines)),
+        Outcome::Changed(lines) if check => {
+            output::line(format_args!("{path}: {} would change", count(lines)));
+        }
         Outcome::Changed(lines) => {
-            println!("{path}: {} changed", count(lines));
+            output::line(format_args!("{path}: {} changed", count(lines)));
             return true;
         }
         Outcome::LeftAlone(why) => log::error!("{path}: left as it is\n{why}"),
@@ -179,7 +180,7 @@ fn as_part(text: &[u8]) -> Vec<u8> {
 /// The records of a text, without those that it includes.
 fn read(name: &str, text: &[u8]) -> (Vec<Owned>, Report) {
     let mut records = Vec::new();
-    let mut sink = |record: Record<'_>, _| {
+    let mut sink = |record: Record<'_>, _: Place<'_>| {
         let Record { owner, ttl, rtype, rdata } = record;
         records.push((owner.to_buf(), ttl, rtype, rdata.to_vec()));
     };

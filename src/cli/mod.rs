@@ -3,12 +3,16 @@
 //! Exit codes: 0 it went well; 1 the server could not run (an address, a user, the kernel); 2 zone
 //! files cannot be served, or the command line is wrong.
 
+mod against;
+mod ask;
 mod check;
+mod delegation;
 mod explain;
 mod fix;
 mod fmt;
 mod logging;
 mod new;
+mod output;
 mod replace;
 mod serve;
 
@@ -157,6 +161,10 @@ struct Check {
     /// Write the fixes that cannot be wrong into the zone files, and check what they are then
     #[arg(long)]
     fix: bool,
+    /// Compare the serial of each zone with that of its version in this file or folder, or at this
+    /// server, which is asked for its SOA (at port 53 if none is written)
+    #[arg(long, value_name = "FILE|FOLDER|HOST[:PORT]", conflicts_with = "explain")]
+    against: Option<String>,
     /// Say what a code means, as in `--explain Z301`; `all` lists every code
     #[arg(long, value_name = "CODE", value_parser = explained, conflicts_with = "paths")]
     explain: Option<Explained>,

@@ -1,9 +1,8 @@
 //! `zonesmith new`: a first zone with a word on each line, to be saved and changed.
 //!
 //! It is what `fmt` would make of it, and `check` finds nothing in it.
-#![expect(clippy::print_stdout, reason = "the zone is what this command gives")]
 
-use super::{EXIT_ZONES, New};
+use super::{EXIT_ZONES, New, output};
 use crate::name::NameBuf;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -16,7 +15,7 @@ pub(super) fn run(new: &New) -> ExitCode {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match zone(&new.zone, new.address, since_1970.as_secs() / SECONDS_PER_DAY) {
         Ok(text) => {
-            print!("{text}");
+            output::write(text);
             ExitCode::SUCCESS
         }
         Err(why) => {

@@ -1,8 +1,9 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the zones, then the
 //! loop.
 
-use super::{CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch};
+use super::{CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch, delegation};
 use crate::answer::identity::Identity;
+use crate::diag::Severity;
 use crate::guard::cookie::Cookies;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
@@ -143,7 +144,9 @@ fn tell(notices: &[Notice], serving: bool) {
             Notice::Folder { .. } if !serving => {}
             Notice::Folder { folder, state } => tell_folder(folder, state),
             Notice::Loaded { report, .. }
-                if !few && report.findings.is_empty() && !log::log_enabled!(log::Level::Debug) => {}
+                if !few
+                    && report.gravest() <= Some(Severity::Note)
+                    && !log::log_enabled!(log::Level::Debug) => {}
             _ => notice.log(),
         }
     }
@@ -209,6 +212,7 @@ fn serve_zones(
     state: State,
 ) -> Result<(), Stopped> {
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
+    let hint = delegation::hint(library.zones().filter_map(|held| held.zone), &addresses);
     let server = Server::new(listeners, state, Limits::default());
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
     if let Some(path) = &serve.cookie_secret {
@@ -222,6 +226,9 @@ fn serve_zones(
     });
     let running = crate::reload::start(library, wake);
     let Running { commands, changes, thread } = running.map_err(|error| cannot_run(&error, ""))?;
+    if let Some(hint) = hint {
+        log::info!("{hint}");
+    }
     // Said once signals are taken: whoever waits for this line may end us right after it.
     for address in addresses {
         log::info!("listening on {address} (UDP and TCP)");

@@ -1,8 +1,8 @@
-//! `; zonesmith: allow(Z301)`: which warnings did the author of a file say he knows about?
+//! `; zonesmith: allow(Z301)`: which warnings and notes did the author of a file say he knows about?
 //!
 //! The comment stands on the record's line, or on any line of a record that parentheses join; it may
 //! name several codes, with commas between. It never silences an error. A file is searched for it
-//! only where there is a warning to show, so that it costs nothing otherwise.
+//! only where there is something to silence, so that it costs nothing otherwise.
 
 use super::{Diagnostic, Report, SourceMap};
 
@@ -10,7 +10,7 @@ use super::{Diagnostic, Report, SourceMap};
 const MARK: &str = "zonesmith:";
 
 impl Report {
-    /// Takes out the warnings that a comment at their place allows.
+    /// Takes out the warnings and notes that a comment at their place allows.
     pub fn drop_allowed(&mut self) {
         let Report { sources, findings } = self;
         findings.retain(|finding| finding.is_error() || !is_allowed(finding, sources));

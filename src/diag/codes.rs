@@ -6,6 +6,8 @@
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// The zone is served as it is meant, most likely; somebody may want to know all the same.
+    Note,
     /// The zone is served; something in it is probably not meant.
     Warning,
     /// The zone cannot be served as written.
@@ -37,6 +39,11 @@ codes! {
     FILE_EMPTY          Error   "Z002" "the file holds no record";
     ZONE_TWICE          Error   "Z003" "two files hold the same zone";
     SERIAL_SAME         Warning "Z004" "the content changed, the serial did not";
+    SERIAL_BACKWARD     Warning "Z005" "the serial went back";
+    FILE_NAMED_OTHERWISE Warning "Z006" "the file is named after another zone";
+    FILE_CUT            Note    "Z007" "the last line has no line end";
+    NOT_COMPARED        Error   "Z008" "the version to compare with cannot be had";
+    NOTHING_TO_COMPARE  Note    "Z009" "there is no version to compare with";
     SYNTAX              Error   "Z101" "the line is not a record";
     BAD_NAME            Error   "Z102" "not a domain name";
     BAD_TYPE            Error   "Z103" "not a record type";
@@ -79,6 +86,11 @@ codes! {
     SERVICE_NAME        Warning "Z313" "the owner of an SRV record names no service";
     TEXT_CUT            Warning "Z314" "text without quotes is cut";
     MAILBOX_AT          Warning "Z315" "a mail address with an @";
+    NEGATIVE_TTL_HIGH   Note    "Z316" "absence is remembered for hours";
+    SIGNATURE_EXPIRED   Warning "Z317" "a signature has expired";
+    SIGNATURE_EARLY     Warning "Z318" "a signature is not valid yet";
+    SIGNATURE_ENDING    Warning "Z319" "a signature expires soon";
+    NAME_CASES          Note    "Z320" "a name is written in different cases";
 }
 
 #[cfg(test)]

@@ -178,7 +178,11 @@ impl Located {
 /// A workflow command that puts the finding beside the line in a pull request.
 pub fn github(found: &Located) -> String {
     let Place { file, line, column, .. } = &found.place;
-    let (word, id) = (found.code.severity.word(), found.code.id);
+    let word = match found.code.severity {
+        Severity::Note => "notice", // GitHub's own word
+        severity => severity.word(),
+    };
+    let id = found.code.id;
     let (file, text) = (property(file), data(&found.text()));
     let file = file.strip_prefix("./").unwrap_or(&file); // GitHub compares it with its own paths
     format!("::{word} file={file},line={line},col={column},title={id}::{text}")
@@ -217,11 +221,12 @@ fn rule(code: &Code) -> Value {
 }
 
 impl Severity {
-    /// The word that says it, in every format.
+    /// The word that says it, in every format but GitHub's.
     pub fn word(self) -> &'static str {
         match self {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         }
     }
 }

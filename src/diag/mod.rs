@@ -3,7 +3,7 @@
 //! A [`Diagnostic`] is a value: a stable [`Code`], one [`Span`] it is about, further places that
 //! explain it, and help. The parser and the zone builder make them; [`render`] turns them into the
 //! text that `check` and the server's log show, [`formats`] into what machines read, and [`explain`]
-//! has a longer text on each code. A comment in the file can silence a warning. Spans point into a
+//! has a longer text on each code. A comment in the file can silence a warning or a note. Spans point into a
 //! [`SourceMap`], which holds the bytes of each file that was read, so that a finding can always show
 //! its line.
 
@@ -92,10 +92,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// The number of errors and of warnings.
-    pub fn counts(&self) -> (usize, usize) {
-        let errors = self.findings.iter().filter(|finding| finding.is_error()).count();
-        (errors, self.findings.len() - errors)
+    /// The number of findings of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.code.severity == severity).count()
+    }
+
+    /// How much the gravest finding matters; `None` if nothing was found.
+    pub fn gravest(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.code.severity).max()
     }
 
     /// Whether an error was found.

@@ -1,15 +1,18 @@
 //! One zone file off the disk → a zone, with everything found in it.
 
 use super::include::{self, Fence};
-use crate::diag::{Diagnostic, Report, Span, codes};
+use crate::diag::{Diagnostic, Report, SourceId, Span, codes};
 use crate::name::{Name, NameBuf, text};
 use crate::rr::Record;
 use crate::zone::Zone;
 use crate::zone::build::Builder;
 use crate::zonefile::{self, Place, Sink, fix};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What reading one zone file gave.
+#[derive(Default)]
 pub struct Loaded {
     /// The zone that the file is about: the SOA's owner, or else what the file's name says.
     pub apex: Option<NameBuf>,
@@ -17,6 +20,8 @@ pub struct Loaded {
     pub zone: Option<Zone>,
     /// What was found. It has errors exactly if there is no zone.
     pub report: Report,
+    /// Where the SOA record stands, and its serial.
+    pub serial: Option<[Span; 2]>,
     /// The files that it includes, as opened: a change in one changes the zone.
     pub includes: Vec<PathBuf>,
 }
@@ -44,10 +49,22 @@ pub fn load_allowing(path: &Path, include_paths: &[PathBuf]) -> Loaded {
     load_with(path, include_paths, Lints::Quick)
 }
 
+/// Reads a zone file as of now, see [`load_at`].
+pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded {
+    load_at(path, include_paths, lints, now())
+}
+
+/// The time in seconds since 1970, as far as four octets hold it (RFC 4034 §3.1.5).
+fn now() -> u32 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs() & u64::from(u32::MAX)).unwrap_or_default()
+}
+
 /// Reads a zone file and all that it includes, from its own folder or from `include_paths`. Relative
 /// names are relative to the name of the file, if it is `<origin>.zone`, until an `$ORIGIN` line.
-pub fn load_with(path: &Path, include_paths: &[PathBuf], lints: Lints) -> Loaded {
-    read_and_build(path, include_paths, lints, &mut |_, _| ())
+/// Signatures are looked at as of `now`, in seconds since 1970.
+pub fn load_at(path: &Path, include_paths: &[PathBuf], lints: Lints, now: u32) -> Loaded {
+    read_and_build(path, include_paths, lints, now, &mut |_, _| ())
 }
 
 /// Reads a zone file as the server does, and shows each record and its place.
@@ -56,14 +73,20 @@ pub(super) fn load_seeing(
     include_paths: &[PathBuf],
     see: &mut dyn FnMut(Record<'_>, Span),
 ) -> Loaded {
-    read_and_build(path, include_paths, Lints::Quick, &mut |record, place| {
+    read_and_build(path, include_paths, Lints::Quick, now(), &mut |record, place| {
         see(record, place.record);
     })
 }
 
-fn read_and_build(path: &Path, include_paths: &[PathBuf], lints: Lints, see: Sink<'_>) -> Loaded {
+fn read_and_build(
+    path: &Path,
+    include_paths: &[PathBuf],
+    lints: Lints,
+    now: u32,
+    see: Sink<'_>,
+) -> Loaded {
     match include::read(path) {
-        Ok(text) => load_text(path, text, include_paths, lints, see),
+        Ok(text) => build_text(path, text, include_paths, lints, now, see),
         Err(error) => unreadable(path, &error),
     }
 }
@@ -76,6 +99,17 @@ pub fn load_text(
     lints: Lints,
     see: Sink<'_>,
 ) -> Loaded {
+    build_text(path, text, include_paths, lints, now(), see)
+}
+
+fn build_text(
+    path: &Path,
+    text: Vec<u8>,
+    include_paths: &[PathBuf],
+    lints: Lints,
+    now: u32,
+    see: Sink<'_>,
+) -> Loaded {
     let origin = origin_of(path);
     let shown = path.display().to_string();
     let fence = Fence::of(path, include_paths);
@@ -86,25 +120,48 @@ pub fn load_text(
         Ok((path.display().to_string(), fence.read(&path)?))
     };
     let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
-    let mut builder = Builder::default().lint_up_to(records_max);
-    let mut sink = |record: Record<'_>, place: Place| {
+    let builder = Builder::default().lint_up_to(records_max);
+    let mut builder = builder.at(now).from_file_of(origin.clone());
+    let mut sink = |record: Record<'_>, place: Place<'_>| {
         see(record, place);
-        builder.add(record, place.record, place.last);
+        builder.add(record, place.record, place.words);
     };
     let mut report = zonefile::read(&shown, text, origin.clone(), &mut include, &mut sink);
     let apex = builder.apex().or(origin);
+    let serial = builder.serial_place();
+    find_cuts(&mut report);
     let zone = build(builder, &mut report);
     report.drop_allowed();
     if lints == Lints::All {
         fix::write_out(&mut report); // for those who have the file open, not for a server's log
     }
-    Loaded { apex, zone, report, includes }
+    Loaded { apex, zone, report, serial, includes }
 }
 
 /// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.
 pub fn origin_of(path: &Path) -> Option<NameBuf> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".zone")?;
     text::parse(stem.as_bytes(), Some(Name::ROOT)).ok()
+}
+
+/// A file whose last line has no line end may have been cut by whoever copied it.
+fn find_cuts(report: &mut Report) {
+    let Report { sources, findings } = report;
+    let mut seen = HashSet::new();
+    for (number, source) in (0..).zip(sources.iter()) {
+        let line_start = memchr::memrchr(b'\n', &source.text).map_or(0, |end| end + 1);
+        let line = &source.text[line_start..];
+        if line.trim_ascii().is_empty() || !seen.insert(&source.name) {
+            continue;
+        }
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let end = place(source.text.len());
+        let span = Span { source: SourceId(number), start: end, end };
+        let help = "if the file is whole, end its last line; if not, something cut it";
+        let found = Diagnostic::new(&codes::FILE_CUT, span, "the last line has no line end");
+        let entry = Span { start: place(line_start), ..span };
+        findings.push(Diagnostic { entry, ..found.help(help) });
+    }
 }
 
 /// Builds the zone where the file was read without an error. After one, findings about the zone as
@@ -126,5 +183,5 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Loaded {
     let source = report.sources.add(shown, Vec::new()).unwrap_or_default();
     let span = Span { source, ..Span::default() };
     report.findings.push(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
-    Loaded { apex, zone: None, report, includes: Vec::new() }
+    Loaded { apex, report, ..Loaded::default() }
 }

@@ -4,7 +4,7 @@
 //! in the log is decided here alone.
 
 use super::folder::Folder;
-use crate::diag::{self, Report};
+use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
 use log::Level;
 use std::path::{Path, PathBuf};
@@ -178,7 +178,9 @@ impl Notice {
     /// Writes it to the log.
     pub fn log(&self) {
         if log::log_enabled!(target: TARGET, self.level()) {
-            log::log!(target: TARGET, self.level(), "{}", self.text());
+            let verbose = log::log_enabled!(target: TARGET, Level::Debug);
+            let least = if verbose { Severity::Note } else { Severity::Warning };
+            log::log!(target: TARGET, self.level(), "{}", self.text(least));
         }
     }
 
@@ -188,7 +190,7 @@ impl Notice {
             Notice::Rejected { .. } | Notice::Conflict { .. } => Level::Error,
             Notice::Reloaded { step: SerialStep::Same | SerialStep::Backward, .. } => Level::Warn,
             Notice::Loaded { report, .. } | Notice::Reloaded { report, .. }
-                if !report.findings.is_empty() =>
+                if report.gravest() > Some(Severity::Note) =>
             {
                 Level::Warn
             }
@@ -200,11 +202,12 @@ impl Notice {
         }
     }
 
-    /// What the log says: one line, and below it what was found in the file.
-    pub fn text(&self) -> String {
+    /// What the log says: one line, and below it what was found in the file that matters at least
+    /// so much.
+    pub fn text(&self, least: Severity) -> String {
         let line = self.line();
-        let found = self.report().filter(|report| !report.findings.is_empty());
-        found.map_or(line.clone(), |found| format!("{line}\n{}", findings(found)))
+        let found = self.report().filter(|report| report.gravest() >= Some(least));
+        found.map_or(line.clone(), |found| format!("{line}\n{}", findings(found, least)))
     }
 
     /// What was found in the file that was read.
@@ -300,12 +303,13 @@ fn rejected(
     format!("{file}: {again}not loaded{goes_on}{errors}")
 }
 
-/// What was found, with its lines.
-fn findings(report: &Report) -> String {
-    let shown = report.findings.iter().take(FINDINGS_SHOWN_MAX);
+/// What was found that matters at least so much, with its lines.
+fn findings(report: &Report, least: Severity) -> String {
+    let told = || report.findings.iter().filter(|finding| finding.code.severity >= least);
+    let shown = told().take(FINDINGS_SHOWN_MAX);
     let mut texts: Vec<String> =
         shown.map(|finding| diag::render::one(finding, &report.sources, false)).collect();
-    match report.findings.len().saturating_sub(FINDINGS_SHOWN_MAX) {
+    match told().count().saturating_sub(FINDINGS_SHOWN_MAX) {
         0 => {}
         more => texts.push(format!("and {more} more; `zonesmith check` shows them all")),
     }
@@ -313,7 +317,7 @@ fn findings(report: &Report) -> String {
 }
 
 fn errors(report: &Report) -> String {
-    match report.counts().0 {
+    match report.count(Severity::Error) {
         1 => "1 error".into(),
         count => format!("{count} errors"),
     }
@@ -324,16 +328,16 @@ fn from_to<T: PartialEq + std::fmt::Display>((from, to): (T, T)) -> String {
 }
 
 fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {
-    let id = diag::codes::SERIAL_SAME.id;
+    let (same, back) = (diag::codes::SERIAL_SAME.id, diag::codes::SERIAL_BACKWARD.id);
     let next = old.wrapping_add(1);
     match step {
         SerialStep::Forward => String::new(),
         SerialStep::Same => format!(
-            "; warning[{id}]: the content changed, the serial did not: \
+            "; warning[{same}]: the content changed, the serial did not: \
              write {next}, or secondaries keep the old zone"
         ),
         SerialStep::Backward => format!(
-            "; warning: the serial went back from {old} to {new}: \
+            "; warning[{back}]: the serial went back from {old} to {new}: \
              write {next} or more, or secondaries keep the old zone"
         ),
     }
@@ -375,9 +379,16 @@ mod tests {
     fn a_serial_that_stands_still_names_the_next() {
         let (quiet, same, back) = (reloaded((41, 42)), reloaded((41, 41)), reloaded((41, 7)));
         let start = "zones/smith.edu.zone: smith.edu. serial 41 → 42, 20 → 21 records";
-        assert_eq!((quiet.text().as_str(), quiet.level()), (start, Level::Info));
-        assert!(same.text().contains("warning[Z004]") && same.text().contains("write 42"));
-        assert!(back.text().contains("write 42 or more") && back.level() == Level::Warn);
+        assert_eq!((quiet.text(Severity::Warning).as_str(), quiet.level()), (start, Level::Info));
+        assert!(
+            same.text(Severity::Warning).contains("warning[Z004]")
+                && same.text(Severity::Warning).contains("write 42")
+        );
+        assert!(
+            back.text(Severity::Warning).contains("warning[Z005]: the serial went back")
+                && back.text(Severity::Warning).contains("write 42 or more")
+                && back.level() == Level::Warn
+        );
     }
 
     #[test]
@@ -387,9 +398,27 @@ mod tests {
         let finding = diag::Diagnostic::new(&diag::codes::SYNTAX, diag::Span::default(), "wrong");
         report.findings = vec![finding; FINDINGS_SHOWN_MAX + 3];
         let (serving, report) = (Serving::Unknown, Some(report));
-        let text = Notice::Rejected { file: file(), apex: None, serving, report }.text();
+        let text =
+            Notice::Rejected { file: file(), apex: None, serving, report }.text(Severity::Warning);
         assert_eq!(text.matches("error[Z101]: wrong").count(), FINDINGS_SHOWN_MAX);
         assert!(text.ends_with("and 3 more; `zonesmith check` shows them all"), "{text}");
+    }
+
+    #[test]
+    fn a_note_alone_is_told_to_those_who_ask_for_more() {
+        let mut notice = reloaded((41, 42));
+        let line = notice.text(Severity::Note);
+        let Notice::Reloaded { report, .. } = &mut notice else { panic!("it was reloaded") };
+        report.sources.add("a.zone".into(), Vec::new()).unwrap();
+        let find = |code| diag::Diagnostic::new(code, diag::Span::default(), "what");
+        report.findings.push(find(&diag::codes::NEGATIVE_TTL_HIGH));
+        assert_eq!((notice.level(), notice.text(Severity::Warning)), (Level::Info, line));
+        assert!(notice.text(Severity::Note).contains("note[Z316]: what"));
+        let Notice::Reloaded { report, .. } = &mut notice else { panic!("it was reloaded") };
+        report.findings.push(find(&diag::codes::DUPLICATE));
+        let text = notice.text(Severity::Warning);
+        assert!(text.contains("warning[Z209]") && !text.contains("note["), "{text}");
+        assert_eq!(notice.level(), Level::Warn);
     }
 
     #[test]
@@ -402,7 +431,8 @@ mod tests {
     #[test]
     fn a_rejected_file_says_what_goes_on() {
         let text = |serving, report| {
-            Notice::Rejected { file: file(), apex: Some(apex()), serving, report }.text()
+            Notice::Rejected { file: file(), apex: Some(apex()), serving, report }
+                .text(Severity::Warning)
         };
         assert_eq!(
             text(Serving::LastGood { serial: 41 }, Some(Report::default())),

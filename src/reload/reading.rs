@@ -72,7 +72,7 @@ fn gave_up(file: &Path) -> Loaded {
             .help("this is a bug: please report it together with the file");
         report.findings.push(finding);
     }
-    Loaded { apex: origin_of(file), zone: None, report, includes: Vec::new() }
+    Loaded { apex: origin_of(file), report, ..Loaded::default() }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(super) fn read(path: &Path, _: &[PathBuf]) -> Loaded {
         _ => None,
     };
     let report = if zone.is_some() { Report::default() } else { an_error() };
-    Loaded { apex, zone, report, includes }
+    Loaded { apex, zone, report, includes, ..Loaded::default() }
 }
 
 /// A report with one error.
@@ -113,7 +113,7 @@ impl Play {
         let fingerprint = Some(Fingerprint { file: (1, 1), size, mtime_ns: 0, ctime_ns: 0 });
         let version = Version { file: fingerprint, includes: Vec::new() };
         let report = if zone.is_some() { Report::default() } else { an_error() };
-        let loaded = Loaded { apex: apex.parse().ok(), zone, report, includes: Vec::new() };
+        let loaded = Loaded { apex: apex.parse().ok(), zone, report, ..Loaded::default() };
         let (file, mut step) = (Path::new(file).into(), Step::default());
         self.claims.commit(&file, version, loaded, self.now, &mut step);
         self.apply(step)

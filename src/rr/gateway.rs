@@ -43,6 +43,17 @@ pub(super) fn relay_len(octets: &[u8]) -> Option<usize> {
     Some(1 + host_len(first & !DISCOVERY_OPTIONAL, rest)?)
 }
 
+/// The name in type, algorithm and gateway; nothing if there is none.
+pub(super) fn gateway_name(octets: &[u8]) -> &[u8] {
+    if octets.first() == Some(&3) { octets.get(2..).unwrap_or_default() } else { &[] }
+}
+
+/// The name in discovery bit, type and relay; nothing if there is none.
+pub(super) fn relay_name(octets: &[u8]) -> &[u8] {
+    let is_name = octets.first().is_some_and(|first| first & !DISCOVERY_OPTIONAL == 3);
+    if is_name { &octets[1..] } else { &[] }
+}
+
 /// Prints type, algorithm and gateway.
 pub(super) fn print_gateway(octets: &[u8], out: &mut String) -> Option<()> {
     let (&[kind, algorithm], rest) = octets.split_first_chunk()?;

@@ -36,6 +36,11 @@ pub(super) fn is_valid(octets: &[u8]) -> bool {
     !tag.is_empty() && !key.is_empty() && names.is_empty()
 }
 
+/// The names of the servers, one behind the other.
+pub(super) fn servers(octets: &[u8]) -> &[u8] {
+    split(octets).map_or(&[], |(_, _, names)| names)
+}
+
 /// Prints algorithm, tag, key and servers.
 pub(super) fn print(octets: &[u8], out: &mut String) -> Option<()> {
     let (tag, key, mut names) = split(octets)?;

@@ -22,7 +22,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 pub mod text;
-mod time;
+pub(crate) mod time;
 
 use crate::name::Name;
 use std::fmt;

@@ -89,6 +89,42 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
+/// The names in the data of a record of that row, those of gateways and servers among them.
+pub fn names<'a>(row: &Row, rdata: &'a [u8]) -> Names<'a> {
+    Names { fields: row.fields, rest: rdata, names: &[] }
+}
+
+/// Iterates over the names in record data.
+pub struct Names<'a> {
+    fields: &'static [Field],
+    rest: &'a [u8],
+    /// The names of the field before, one behind the other.
+    names: &'a [u8],
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = Name<'a>;
+
+    fn next(&mut self) -> Option<Name<'a>> {
+        loop {
+            if let Some((name, rest)) = Name::split_from(self.names) {
+                self.names = rest;
+                return Some(name);
+            }
+            let (&field, fields) = self.fields.split_first()?;
+            let (octets, rest) = self.rest.split_at(field_len(field, self.rest)?);
+            (self.fields, self.rest) = (fields, rest);
+            self.names = match field {
+                Field::Name | Field::PlainName => octets,
+                Field::Gateway => gateway::gateway_name(octets),
+                Field::Relay => gateway::relay_name(octets),
+                Field::Identity => hip::servers(octets),
+                _ => &[],
+            };
+        }
+    }
+}
+
 /// Whether `rdata` is what `row` describes, to the last octet.
 pub fn is_valid(row: &Row, rdata: &[u8]) -> bool {
     let mut rest = rdata;
@@ -165,6 +201,27 @@ mod tests {
                 assert_eq!(usize::from(names.before), 2 * before, "{}", row.mnemonic);
                 assert!(after.into_iter().all(|field| *field == Field::Name), "{}", row.mnemonic);
             }
+        }
+    }
+
+    #[test]
+    fn names_are_found_inside_of_fields_too() {
+        for (text, expected) in [
+            ("A 192.0.2.1", ""),
+            ("RP jo.example. .", "jo.example. ."),
+            ("SVCB 1 a.example. port=1", "a.example."),
+            ("IPSECKEY 10 3 2 a.example. AQID", "a.example."),
+            ("IPSECKEY 10 1 2 192.0.2.38 AQID", ""),
+            ("AMTRELAY 128 1 3 a.example.", "a.example."),
+            ("AMTRELAY 128 1 0 .", ""),
+            ("HIP 2 200100 AwEA a. b.", "a. b."),
+            ("HIP 2 200100 AwEA", ""),
+        ] {
+            let rtype = Rtype::from_text(text.split(' ').next().unwrap().as_bytes()).unwrap();
+            let octets = super::super::testing::read(text).unwrap();
+            let names = names(table::row(rtype).unwrap(), &octets);
+            let names: Vec<_> = names.map(|name| name.to_string()).collect();
+            assert_eq!(names.join(" "), expected, "{text}");
         }
     }
 

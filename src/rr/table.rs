@@ -19,7 +19,30 @@ pub struct Row {
     /// Where in the data stands the name whose addresses a client will want next (RFC 1035
     /// §3.3.9, §3.3.11, RFC 2782).
     pub target: Option<usize>,
+    /// What each name in its data points at, in their order; the last row of it holds for all that
+    /// follow. Empty if a name that leads nowhere is no mistake.
+    pub points: &'static [Points],
 }
+
+/// What a name in a record's data points at: what should be there?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Points {
+    /// Nothing that must be in the DNS: a mailbox, a host that is only named.
+    Nowhere,
+    /// A name that exists.
+    Name,
+    /// A name with addresses that is no alias (RFC 2181 §10.3, RFC 2782).
+    Host,
+    /// A name with a record of one of these types, or an alias of one.
+    Data(&'static [Rtype]),
+    /// What the mode of SVCB and HTTPS says: 0 any name, else a host (RFC 9460 §2.4).
+    Service,
+    /// What the flag of NAPTR says (RFC 3403 §4.1, RFC 3404 §4.3).
+    Rule,
+}
+
+/// The types that give a host its addresses.
+pub const ADDRESSES: &[Rtype] = &[A, AAAA];
 
 /// One kind of field. Those that run to the end of the data can only stand last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +122,7 @@ pub enum Field {
 }
 
 macro_rules! types {
-    ($($name:ident $($mnemonic:literal)? = $code:literal [$($field:expr),*] $(target $target:literal)?;)*) => {
+    ($($name:ident $($mnemonic:literal)? = $code:literal [$($field:expr),*] $(target $target:literal)? $(points [$($point:expr),*])?;)*) => {
         $(#[doc = concat!("The type ", types!(@mnemonic $name $($mnemonic)?), ".")]
         pub const $name: Rtype = Rtype($code);)*
         /// Every type that has a row, in the order of its code.
@@ -108,6 +131,7 @@ macro_rules! types {
             rtype: $name,
             fields: &[$($field),*],
             target: types!(@target $($target)?),
+            points: &[$($($point),*)?],
         }),*];
     };
     (@mnemonic $name:ident) => { stringify!($name) };
@@ -123,51 +147,53 @@ use Field::{
     Value,
 };
 
+use Points::{Data, Host, Nowhere, Rule, Service};
+
 types! {
     A          =  1 [Ipv4];
-    NS         =  2 [Name] target 0;
-    MD         =  3 [Name];
-    MF         =  4 [Name];
-    CNAME      =  5 [Name];
-    SOA        =  6 [Name, Name, U32, Seconds, Seconds, Seconds, Seconds];
-    MB         =  7 [Name];
-    MG         =  8 [Name];
-    MR         =  9 [Name];
+    NS         =  2 [Name] target 0 points [Host];
+    MD         =  3 [Name] points [Data(ADDRESSES)];
+    MF         =  4 [Name] points [Data(ADDRESSES)];
+    CNAME      =  5 [Name] points [Points::Name];
+    SOA        =  6 [Name, Name, U32, Seconds, Seconds, Seconds, Seconds] points [Nowhere, Nowhere];
+    MB         =  7 [Name] points [Data(ADDRESSES)];
+    MG         =  8 [Name] points [Nowhere];
+    MR         =  9 [Name] points [Nowhere];
     NULL       = 10 [Octets];
     WKS        = 11 [Ipv4, Code(&PROTOCOL), Ports];
-    PTR        = 12 [Name];
+    PTR        = 12 [Name] points [Points::Name];
     HINFO      = 13 [Text, Text];
-    MINFO      = 14 [Name, Name];
-    MX         = 15 [U16, Name] target 2;
+    MINFO      = 14 [Name, Name] points [Nowhere, Nowhere];
+    MX         = 15 [U16, Name] target 2 points [Host];
     TXT        = 16 [Texts];
-    RP         = 17 [PlainName, PlainName];
-    AFSDB      = 18 [U16, PlainName];
+    RP         = 17 [PlainName, PlainName] points [Nowhere, Data(&[TXT])];
+    AFSDB      = 18 [U16, PlainName] points [Data(ADDRESSES)];
     X25        = 19 [Text];
     ISDN       = 20 [Text, TextIfAny];
-    RT         = 21 [U16, PlainName];
+    RT         = 21 [U16, PlainName] points [Data(&[A, AAAA, X25, ISDN])];
     NSAP       = 22 [Nsap];
-    NSAP_PTR "NSAP-PTR" = 23 [PlainName];
+    NSAP_PTR "NSAP-PTR" = 23 [PlainName] points [Points::Name];
     SIG        = 24 [Type, Code(&ALGORITHM), U8, Seconds, Time, Time, U16, PlainName, Base64];
     KEY        = 25 [U16, U8, Code(&ALGORITHM), Base64IfAny];
-    PX         = 26 [U16, PlainName, PlainName];
+    PX         = 26 [U16, PlainName, PlainName] points [Nowhere, Nowhere];
     GPOS       = 27 [Text, Text, Text];
     AAAA       = 28 [Ipv6];
     LOC        = 29 [Location];
     NXT        = 30 [Octets];
     EID        = 31 [Hex];
     NIMLOC     = 32 [Hex];
-    SRV        = 33 [U16, U16, U16, PlainName] target 6;
+    SRV        = 33 [U16, U16, U16, PlainName] target 6 points [Host];
     ATMA       = 34 [Octets];
-    NAPTR      = 35 [U16, U16, Text, Text, Text, PlainName];
-    KX         = 36 [U16, PlainName];
+    NAPTR      = 35 [U16, U16, Text, Text, Text, PlainName] points [Rule];
+    KX         = 36 [U16, PlainName] points [Data(ADDRESSES)];
     CERT       = 37 [Code(&CERTIFICATE), U16, Code(&ALGORITHM), Base64];
     A6         = 38 [Octets];
-    DNAME      = 39 [PlainName];
+    DNAME      = 39 [PlainName] points [Points::Name];
     SINK       = 40 [U8, U8, U8, Base64IfAny];
     APL        = 42 [Prefixes];
     DS         = 43 [U16, Code(&ALGORITHM), Code(&DIGEST), Hex];
     SSHFP      = 44 [U8, U8, Hex];
-    IPSECKEY   = 45 [U8, Gateway, Base64IfAny];
+    IPSECKEY   = 45 [U8, Gateway, Base64IfAny] points [Data(ADDRESSES)];
     RRSIG      = 46 [Type, Code(&ALGORITHM), U8, Seconds, Time, Time, U16, PlainName, Base64];
     NSEC       = 47 [PlainName, Types];
     DNSKEY     = 48 [U16, U8, Code(&ALGORITHM), Base64];
@@ -176,18 +202,18 @@ types! {
     NSEC3PARAM = 51 [Code(&NSEC3_HASH), U8, U16, Salt];
     TLSA       = 52 [U8, U8, U8, Hex];
     SMIMEA     = 53 [U8, U8, U8, Hex];
-    HIP        = 55 [Identity];
+    HIP        = 55 [Identity] points [Data(ADDRESSES)];
     NINFO      = 56 [Texts];
     RKEY       = 57 [U16, U8, Code(&ALGORITHM), Base64];
-    TALINK     = 58 [PlainName, PlainName];
+    TALINK     = 58 [PlainName, PlainName] points [Points::Name, Points::Name];
     CDS        = 59 [U16, Code(&ALGORITHM), Code(&DIGEST), Hex];
     CDNSKEY    = 60 [U16, U8, Code(&ALGORITHM), Base64];
     OPENPGPKEY = 61 [Base64];
     CSYNC      = 62 [U32, U16, TypesIfAny];
     ZONEMD     = 63 [U32, U8, U8, Hex];
-    SVCB       = 64 [U16, PlainName, SvcParams];
-    HTTPS      = 65 [U16, PlainName, SvcParams];
-    DSYNC      = 66 [Type, Code(&SCHEME), U16, PlainName];
+    SVCB       = 64 [U16, PlainName, SvcParams] points [Service];
+    HTTPS      = 65 [U16, PlainName, SvcParams] points [Service];
+    DSYNC      = 66 [Type, Code(&SCHEME), U16, PlainName] points [Data(ADDRESSES)];
     HHIT       = 67 [Base64];
     BRID       = 68 [Base64];
     SPF        = 99 [Texts];
@@ -198,14 +224,14 @@ types! {
     NID       = 104 [U16, Locator];
     L32       = 105 [U16, Ipv4];
     L64       = 106 [U16, Locator];
-    LP        = 107 [U16, PlainName];
+    LP        = 107 [U16, PlainName] points [Data(&[L32, L64])];
     EUI48     = 108 [Eui(6)];
     EUI64     = 109 [Eui(8)];
     URI       = 256 [U16, U16, Value];
     CAA       = 257 [U8, Tag, Value];
     AVC       = 258 [Texts];
     DOA       = 259 [U32, U32, U8, Text, Base64OrHyphen];
-    AMTRELAY  = 260 [U8, Relay];
+    AMTRELAY  = 260 [U8, Relay] points [Data(ADDRESSES)];
     RESINFO   = 261 [Texts];
     WALLET    = 262 [Texts];
     CLA       = 263 [Texts];
@@ -223,10 +249,44 @@ pub const IXFR: Rtype = Rtype(251);
 /// The pseudo-record of EDNS (RFC 6891 §6.1).
 pub const OPT: Rtype = Rtype(41);
 
+impl Row {
+    /// Which word of the data is the first name that points at something.
+    pub fn first_name_word(&self) -> Option<usize> {
+        let names = |f: &Field| matches!(f, Name | PlainName | Gateway | Relay | Identity);
+        let at = self.fields.iter().position(names).filter(|_| !self.points.is_empty())?;
+        Some(match self.fields[at] {
+            Gateway | Relay => at + 2, // two numbers stand before the host
+            Identity => at + 3,        // algorithm, tag and key stand before the servers
+            _ => at,
+        })
+    }
+}
+
 /// The row of a type.
 pub fn row(rtype: Rtype) -> Option<&'static Row> {
     ROWS.binary_search_by_key(&rtype, |row| row.rtype).ok().map(|at| &ROWS[at])
 }
+
+/// Where in the data of a type the name stands whose addresses a client will want next.
+pub fn target(rtype: Rtype) -> Option<usize> {
+    TARGETS.get(usize::from(rtype.0)).copied().flatten()
+}
+
+/// No type from this code on has such a name.
+const TARGETS_END: usize = 64;
+
+/// By the code of the type; read off the rows when the program is built.
+static TARGETS: [Option<usize>; TARGETS_END] = {
+    let mut targets = [None; TARGETS_END];
+    let mut row = 0;
+    while row < ROWS.len() {
+        if ROWS[row].target.is_some() {
+            targets[ROWS[row].rtype.0 as usize] = ROWS[row].target;
+        }
+        row += 1;
+    }
+    targets
+};
 
 /// The row of a mnemonic, in any case.
 pub fn by_mnemonic(text: &[u8]) -> Option<&'static Row> {
@@ -244,6 +304,17 @@ mod tests {
             assert_eq!(row(this.rtype).unwrap().mnemonic, this.mnemonic);
             assert_eq!(by_mnemonic(this.mnemonic.as_bytes()).unwrap().rtype, this.rtype);
         }
+    }
+
+    #[test]
+    fn each_name_of_a_row_points_somewhere_or_none_does() {
+        for row in ROWS.iter().filter(|row| !row.points.is_empty()) {
+            let names = |f: &&Field| matches!(f, Name | PlainName | Gateway | Relay | Identity);
+            assert_eq!(row.fields.iter().filter(names).count(), row.points.len(), "{row:?}");
+        }
+        let word = |rtype| row(rtype).unwrap().first_name_word();
+        assert_eq!([word(A), word(NS), word(SRV)], [None, Some(0), Some(3)]);
+        assert_eq!([word(IPSECKEY), word(AMTRELAY), word(HIP)], [Some(3); 3]);
     }
 
     #[test]

@@ -23,18 +23,29 @@ pub(super) fn parse(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), Data
     Ok(())
 }
 
-/// Prints a time as a date.
+/// Prints a time as a date of 14 digits.
 pub(super) fn print(octets: &[u8], out: &mut String) -> Option<()> {
     let seconds = u32::from_be_bytes(octets.try_into().ok()?);
+    let ([year, month, day], [hour, minute, second]) = calendar(seconds);
+    write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").ok()
+}
+
+/// A time as people read it: `2026-01-31 23:59:59 UTC`.
+pub(crate) fn date(seconds: u32) -> String {
+    let ([year, month, day], [hour, minute, second]) = calendar(seconds);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// Year, month and day, and hour, minute and second of seconds since 1970.
+fn calendar(seconds: u32) -> ([u32; 3], [u32; 3]) {
     let (mut year, mut days) = (1970, seconds / DAY_S);
     while days >= 365 + leap_day(year) {
         days -= 365 + leap_day(year);
         year += 1;
     }
-    let month = (1..=12).rev().find(|&month| days_before(year, month) <= days)?;
+    let month = (1..=12).rev().find(|&month| days_before(year, month) <= days).unwrap_or(1);
     let day = days - days_before(year, month) + 1;
-    let (hour, minute, second) = (seconds % DAY_S / 3600, seconds / 60 % 60, seconds % 60);
-    write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").ok()
+    ([year, month, day], [seconds % DAY_S / 3600, seconds / 60 % 60, seconds % 60])
 }
 
 /// The seconds of a date of 14 digits, as far as four octets hold them; `None` if there is no such
@@ -92,10 +103,11 @@ mod tests {
 
     #[test]
     fn printed_dates() {
-        for date in ["19700101000000", "20000229000000", "20261231235959", "21060207062815"] {
+        for text in ["19700101000000", "20000229000000", "20261231235959", "21060207062815"] {
             let mut printed = String::new();
-            print(&seconds(date.as_bytes()).unwrap().to_be_bytes(), &mut printed);
-            assert_eq!(printed, date);
+            print(&seconds(text.as_bytes()).unwrap().to_be_bytes(), &mut printed);
+            assert_eq!(printed, text);
         }
+        assert_eq!(date(951_827_696), "2000-02-29 12:34:56 UTC");
     }
 }

@@ -6,6 +6,8 @@
 //! beside. What is probably not meant is left to [`super::lint`]. Records repeated, and TTLs that differ within a set, are mended with a warning: the second
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
+mod places;
+
 use super::lint::Lint;
 use super::{Flags, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
@@ -13,6 +15,7 @@ use crate::diag::{Diagnostic, Fix, Meant, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, rdata, table};
 use hashbrown::HashTable;
+use places::Cases;
 use std::collections::{HashMap, HashSet};
 
 /// The most findings about one zone: with a wrong origin each record has one.
@@ -28,11 +31,19 @@ pub struct Builder {
     names: Vec<u32>,
     index: HashTable<u32>,
     records: Vec<Raw>,
+    /// The words behind the first that are told about, by where the record's data stand.
+    more_words: HashMap<u32, Box<[Span]>>,
     /// The number of the name of the last record: the next one is most often the same.
     last: Option<u32>,
     findings: Vec<Diagnostic>,
     /// What is probably not meant is looked for in zones of up to so many records.
     lint_records_max: usize,
+    /// When signatures are to be valid, in seconds since 1970.
+    now: Option<u32>,
+    /// The zone that the file is named after.
+    named: Option<NameBuf>,
+    /// Owners that are spelled in another case than before.
+    cases: Option<Box<Cases>>,
     /// Whether a finding keeps the zone from being served.
     unusable: bool,
     /// Whether the zone grew past what its offsets can say.
@@ -49,8 +60,9 @@ pub(super) struct Raw {
     ttl: u32,
     /// Where the data stand in the octets, behind their length.
     data: u32,
-    /// Where the last word starts; it ends with the record.
-    last: u32,
+    /// Where the first word starts that is told about, and its length as far as that can be said.
+    word: u32,
+    word_len: u16,
     pub(super) span: Span,
 }
 
@@ -62,8 +74,21 @@ impl Builder {
         Builder { lint_records_max: records, ..self }
     }
 
-    /// Takes in a record that stands at `span` and whose last word stands at `last`.
-    pub fn add(&mut self, record: Record<'_>, span: Span, last: Span) {
+    /// Has signatures judged as of that time, in seconds since 1970; without this not at all.
+    #[must_use]
+    pub fn at(self, now: u32) -> Builder {
+        Builder { now: Some(now), ..self }
+    }
+
+    /// Says which zone the file is named after, if any.
+    #[must_use]
+    pub fn from_file_of(self, named: Option<NameBuf>) -> Builder {
+        Builder { named, ..self }
+    }
+
+    /// Takes in a record that stands at `span`, and the places of those of its words that findings
+    /// can be about.
+    pub fn add(&mut self, record: Record<'_>, span: Span, words: &[Span]) {
         let name = self.number_of(record.owner);
         let data = self.offset();
         let len =
@@ -71,14 +96,35 @@ impl Builder {
         self.octets.extend_from_slice(&len.to_be_bytes());
         self.octets.extend_from_slice(record.rdata);
         let Record { rtype, ttl, rdata, .. } = record;
+        let (known_at, owner) = (self.names[name as usize] as usize, record.owner.as_wire());
+        if self.octets[known_at..known_at + owner.len()] != *owner {
+            self.note_case(name, record.owner, span);
+        }
+        let (word, more) = words.split_first().unwrap_or((&span, &[]));
+        let word_len = u16::try_from(word.end - word.start).unwrap_or(u16::MAX);
         let covered = covered(rtype, rdata);
-        self.records.push(Raw { name, rtype, covered, ttl, data, last: last.start, span });
+        self.records.push(Raw {
+            name,
+            rtype,
+            covered,
+            ttl,
+            data,
+            word: word.start,
+            word_len,
+            span,
+        });
+        if !more.is_empty() {
+            self.more_words.insert(data, more.into());
+        }
     }
 
     /// The apex, as the first SOA gives it.
     pub fn apex(&self) -> Option<NameBuf> {
-        let soa = self.records.iter().find(|record| record.rtype == table::SOA)?;
-        Some(self.name(soa.name).to_buf())
+        self.soa().map(|soa| self.name(soa.name).to_buf())
+    }
+
+    fn soa(&self) -> Option<Raw> {
+        self.records.iter().find(|record| record.rtype == table::SOA).copied()
     }
 
     /// Makes the zone, or finds why that is not possible. `start` is the place to name for what is
@@ -94,8 +140,7 @@ impl Builder {
                 Some("a zone begins with its SOA record and at least one NS record".into());
             return None;
         }
-        let Some(soa) = self.records.iter().find(|record| record.rtype == table::SOA).copied()
-        else {
+        let Some(soa) = self.soa() else {
             self.find(&codes::SOA_MISSING, start, "the zone has no SOA record").help =
                 Some("begin with `@ SOA ns1 admin 1 7200 900 1209600 300`".into());
             return None;
@@ -292,32 +337,6 @@ impl Builder {
             found.fix = Some(fix).filter(|_| lowest > 0);
         }
         lowest
-    }
-
-    /// Where the first record of a name and type stands.
-    pub(super) fn place_of(&self, name: Name<'_>, rtype: Rtype) -> Option<Span> {
-        self.records_of(name, rtype).first().map(|record| record.span)
-    }
-
-    /// Where the record of that number in its set stands, and its last word.
-    pub(super) fn target_of(&self, name: Name<'_>, rtype: Rtype, number: usize) -> [Span; 2] {
-        let record = self.records_of(name, rtype).get(number);
-        let whole = record.map_or(Span::default(), |record| record.span);
-        [whole, Span { start: record.map_or(whole.start, |record| record.last), ..whole }]
-    }
-
-    /// The records of a name and type. The records are in order by now.
-    pub(super) fn records_of(&self, name: Name<'_>, rtype: Rtype) -> &[Raw] {
-        let same = |&number: &u32| self.name(number) == name;
-        let number = self.index.find(hash::of(name), same).copied();
-        let (Some(number), Some(first)) = (number, self.records.first()) else {
-            return &[];
-        };
-        let key = |record: &Raw| (record.name != first.name, record.name, record.rtype);
-        let wanted = (number != first.name, number, rtype);
-        let start = self.records.partition_point(|record| key(record) < wanted);
-        let end = self.records.partition_point(|record| key(record) <= wanted);
-        &self.records[start..end]
     }
 }
 

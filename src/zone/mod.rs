@@ -170,11 +170,14 @@ impl Zone {
         self.apex_node().rrset(table::SOA).expect("no zone is built without an SOA")
     }
 
+    /// The data of the SOA.
+    pub fn soa_data(&self) -> &[u8] {
+        self.soa().rdatas().next().unwrap_or_default()
+    }
+
     /// A number of the SOA, by where it starts before the end of the data.
     fn soa_number(&self, before_end: usize) -> u32 {
-        let rdata = self.soa().rdatas().next().unwrap_or_default();
-        let at = rdata.len().saturating_sub(before_end);
-        rdata[at..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
+        number_of(self.soa_data(), before_end).unwrap_or_default()
     }
 
     fn node(&self, number: u32) -> Node<'_> {
@@ -281,8 +284,13 @@ impl<'z> Rrset<'z> {
     /// The name that each record of this set points at, if its type has one with addresses a
     /// client will want next.
     pub fn targets(self) -> impl Iterator<Item = Name<'z>> {
-        let target = table::row(self.entry.rtype).and_then(|row| row.target);
+        let target = table::target(self.entry.rtype);
         self.rdatas().filter_map(move |rdata| Some(Name::stored(&rdata[target?..])))
+    }
+
+    /// Whether each record of this set points at such a name.
+    pub fn has_targets(self) -> bool {
+        table::target(self.entry.rtype).is_some()
     }
 
     /// Whether both are one and the same set of one zone.
@@ -300,6 +308,22 @@ impl<'z> Rrset<'z> {
                 _ => a == b,
             })
     }
+}
+
+/// The serial in the data of an SOA (RFC 1035 §3.3.13).
+pub fn serial_of(soa: &[u8]) -> Option<u32> {
+    number_of(soa, 20)
+}
+
+/// Whether two SOAs are the same but for their serials, and the case of names.
+pub fn same_but_for_serial(a: &[u8], b: &[u8]) -> bool {
+    let (Some(a), Some(b)) = (without_serial(a), without_serial(b)) else { return false };
+    same_octets(a.0, b.0) && a.1 == b.1
+}
+
+fn number_of(soa: &[u8], before_end: usize) -> Option<u32> {
+    let at = soa.len().checked_sub(before_end)?;
+    soa[at..].first_chunk().map(|octets| u32::from_be_bytes(*octets))
 }
 
 /// The data of an SOA without its serial (RFC 1035 §3.3.13).

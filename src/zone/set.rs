@@ -54,12 +54,16 @@ impl ZoneSet {
     /// The zone whose apex is the longest suffix of `name` with at most `labels` labels (RFC 1034
     /// §4.3.2 step 2): its slot, and how many labels its apex has.
     pub fn find(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<(&Slot, usize)> {
-        (0..=labels.min(self.labels_max)).rev().find_map(|labels| {
+        let mut labels = labels.min(self.labels_max);
+        loop {
             let suffix = &name.as_wire()[hashes.offset(labels)..];
             let same =
                 |entry: &(u64, NameBuf, Slot)| same_octets(entry.1.as_name().as_wire(), suffix);
-            self.table.find(hashes.hash(labels), same).map(|entry| (&entry.2, labels))
-        })
+            if let Some(entry) = self.table.find(hashes.hash(labels), same) {
+                return Some((&entry.2, labels));
+            }
+            labels = labels.checked_sub(1)?;
+        }
     }
 
     /// The zone nearest to the name, and how many labels its apex has. A question for the DS of its

@@ -17,8 +17,9 @@ use super::directive::bad_ttl;
 use super::{Entry, Outcome, Place, Reader, lex};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::name::NameBuf;
+use crate::rr::table::{self, Field};
 use crate::rr::text::{self, DataError, Word, Words};
-use crate::rr::{Class, Record, Rtype, TTL_MAX, seconds_from_text, table};
+use crate::rr::{Class, Record, Rtype, TTL_MAX, seconds_from_text};
 
 /// What stands before the data.
 pub(super) struct Head<'t> {
@@ -44,8 +45,10 @@ impl Reader<'_> {
         };
         let record = Record { owner: owner.as_name(), rtype: head.rtype, ttl, rdata: &self.rdata };
         let whole = Span { end: entry.end().start, ..entry.span(entry.words[0]) };
-        let last = head.data.last().map_or(whole, |&word| entry.span(word));
-        (self.sink)(record, Place { record: whole, rtype: entry.span(head.rtype_word), last });
+        self.told.clear();
+        self.told.extend(told(entry, &head).iter().map(|&word| entry.span(word)));
+        let rtype = entry.span(head.rtype_word);
+        (self.sink)(record, Place { record: whole, rtype, words: &self.told });
         Ok(())
     }
 
@@ -115,6 +118,23 @@ impl Reader<'_> {
             );
         }
         0
+    }
+}
+
+/// The words of the data that are told about, see [`Place::words`].
+fn told<'t>(entry: Entry<'_>, head: &Head<'t>) -> &'t [Word] {
+    let data = head.data;
+    let last = &data[data.len().saturating_sub(1)..];
+    let is_generic = data.first().is_some_and(|word| word.of(entry.text) == b"\\#");
+    let row = table::row(head.rtype).filter(|_| !is_generic);
+    let Some((row, first)) = row.and_then(|row| Some((row, row.first_name_word()?))) else {
+        return last;
+    };
+    let names = data.get(first..).unwrap_or_default(); // none for an identity without servers
+    match row.fields.last() {
+        Some(Field::Identity) => names,
+        Some(Field::Seconds) => data, // an SOA
+        _ => &names[..names.len().min(row.points.len())],
     }
 }
 

@@ -42,13 +42,14 @@ const SHOWN_LEN_MAX: usize = 60;
 
 /// Where a record stands: the whole of it, from its first word to its last.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Place<'w> {
     /// From the owner, or the first word if the owner is that of the record before, to the end.
     pub record: Span,
     /// The type's mnemonic.
     pub rtype: Span,
-    /// The last word: the name that a record of type NS, CNAME, PTR, MX, SRV or DNAME points at.
-    pub last: Span,
+    /// The words of the data that are told about: the names that point at something, by the row of
+    /// the type; of an SOA all; of other types the last one.
+    pub words: &'w [Span],
 }
 
 /// Reads an included file: the path as written, and the file that includes it by number. Gives the
@@ -56,7 +57,7 @@ pub struct Place {
 pub type Include<'i> = &'i mut dyn FnMut(&str, &str) -> Result<(String, Vec<u8>), String>;
 
 /// Takes each record, in the order of the file.
-pub type Sink<'s> = &'s mut dyn FnMut(Record<'_>, Place);
+pub type Sink<'s> = &'s mut dyn FnMut(Record<'_>, Place<'_>);
 
 /// Reads a zone file. `name` is what to call it, `origin` stands behind relative names until an
 /// `$ORIGIN` line. Records go to `sink`, files to `include` are asked for there.
@@ -76,6 +77,7 @@ pub fn read(
         sink,
         context: Context { origin, ..Context::default() },
         rdata: Vec::new(),
+        told: Vec::new(),
         open: Vec::new(),
         generated_len: 0,
     };
@@ -114,6 +116,8 @@ struct Reader<'r> {
     context: Context,
     /// The data of the record being read; kept to be used again.
     rdata: Vec<u8>,
+    /// The places of its words that are told about; kept to be used again.
+    told: Vec<Span>,
     /// The files that are being read, each included by the one before.
     open: Vec<SourceId>,
     /// The octets that `$GENERATE` lines have been written out to.
@@ -239,7 +243,7 @@ mod tests {
             "self" => Ok((path.to_string(), b"$INCLUDE self\n".to_vec())),
             _ => Err("no such file".to_string()),
         };
-        let mut sink = |record: Record<'_>, _| {
+        let mut sink = |record: Record<'_>, _: Place<'_>| {
             records.push(format!("{} {} {}", record.owner, record.ttl, record.rtype));
         };
         let report = read("t.zone", text.into(), origin, &mut include, &mut sink);

@@ -73,7 +73,7 @@ fn load(zone: &Zone) -> Result<zonesmith::zone::Zone, String> {
         }
         let owner = zonesmith::name::Name::from_wire(&owner).ok_or("an owner is no name")?;
         let record = zonesmith::rr::Record { owner, rtype: Rtype(*rtype), ttl: *ttl, rdata: data };
-        builder.add(record, Span::default(), Span::default());
+        builder.add(record, Span::default(), &[]);
     }
     match builder.finish(Span::default()) {
         (Some(built), findings) if !findings.iter().any(Diagnostic::is_error) => Ok(built),

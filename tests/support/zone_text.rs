@@ -3,14 +3,14 @@
 use zonesmith::diag::Report;
 use zonesmith::name::NameBuf;
 use zonesmith::rr::Record;
-use zonesmith::zonefile;
+use zonesmith::zonefile::{self, Place};
 
 /// The records of a zone `x.` in their order, each as `owner ttl type data`, and what was found.
 /// Nothing can be included.
 pub fn read(text: &str) -> (Vec<String>, Report) {
     let origin: NameBuf = "x.".parse().expect("a name");
     let mut records = Vec::new();
-    let mut sink = |record: Record<'_>, _| {
+    let mut sink = |record: Record<'_>, _: Place<'_>| {
         let Record { owner, ttl, rtype, rdata } = record;
         records.push(format!("{owner} {ttl} {rtype} {}", rdata.escape_ascii()));
     };

@@ -1,14 +1,17 @@
-//! What is probably not meant, in a zone that can be served: each finding is a warning.
+//! What is probably not meant, in a zone that can be served: each finding is a warning or a note.
 //!
 //! A lint looks at names other than the record's own, so it runs when the zone is laid out, and asks
 //! the zone as a question would: it sees what clients will see. What a record says by itself is
 //! looked at in [`record`], the names that records point at in [`target`], and [`written`] guesses
-//! what was written before an origin was put behind it.
+//! what was written before an origin was put behind it; [`signature`] looks at times, [`file`](mod@file)
+//! at what the file says besides its records.
 //!
 //! Each lint takes time in proportion to the zone, whatever the zone is: what is looked for again and
 //! again stands in a table.
 
+mod file;
 mod record;
+mod signature;
 mod target;
 mod written;
 
@@ -36,14 +39,17 @@ pub(super) struct Lint<'z, 'b> {
     circles: HashSet<u64>,
     /// The times to live that were told to be long.
     long_ttls: HashSet<u32>,
+    /// What is wrong with signatures.
+    troubles: Vec<signature::Trouble<'z>>,
 }
 
-/// One record of the zone, by its number in its set.
+/// One record of the zone, by its number in its set, and one of its words that are told about.
 #[derive(Clone, Copy)]
 struct At<'z> {
     owner: Name<'z>,
     rtype: Rtype,
     number: usize,
+    word: usize,
 }
 
 impl<'z> Lint<'z, '_> {
@@ -53,13 +59,21 @@ impl<'z> Lint<'z, '_> {
         let (circles, long_ttls) = (HashSet::new(), HashSet::new());
         let seals = [table::DNSKEY, table::ZONEMD];
         let is_signed = seals.iter().any(|&rtype| zone.apex_node().rrset(rtype).is_some());
-        Lint { zone, builder, is_signed, servers, circles, long_ttls }
+        let troubles = Vec::new();
+        Lint { zone, builder, is_signed, servers, circles, long_ttls, troubles }
     }
 
     /// Looks at every name. `causes` are the nodes because of which the last nodes, those without
     /// records, are there.
     pub(super) fn run(mut self, causes: &[u32]) {
+        self.file_name();
         self.soa();
+        self.cases();
+        self.nodes(causes);
+        self.tell_troubles();
+    }
+
+    fn nodes(&mut self, causes: &[u32]) {
         let first_empty = self.zone.nodes.len() - causes.len();
         for (number, node) in self.zone.nodes().enumerate() {
             if self.builder.is_full() {
@@ -76,6 +90,7 @@ impl<'z> Lint<'z, '_> {
 
     fn node(&mut self, node: Node<'z>) {
         self.owner(node);
+        self.signatures(node);
         if node.is_cut() {
             self.at_cut(node);
         }
@@ -157,15 +172,16 @@ impl<'z> Lint<'z, '_> {
         self.builder.find(code, span, what)
     }
 
-    /// A warning about the last word of a record.
+    /// A warning about a word of a record.
     fn warn_at(
         &mut self,
         code: &'static Code,
         at: At<'_>,
         what: impl Into<String>,
     ) -> &mut Diagnostic {
-        let [record, last]: [Span; 2] = self.builder.target_of(at.owner, at.rtype, at.number);
-        let found = self.builder.find(code, last, what);
+        let [record, word]: [Span; 2] =
+            self.builder.word_of(at.owner, at.rtype, at.number, at.word);
+        let found = self.builder.find(code, word, what);
         found.entry = record;
         found
     }

@@ -1,16 +1,20 @@
 //! What a record says by itself: the SOA's numbers and names, owners, times to live, texts.
 
 use super::target::renamed;
-use super::written::{doubled, foreign};
-use super::{Lint, rrset};
+use super::written::doubled;
+use super::{At, Lint, rrset};
 use crate::diag::{Fix, Meant, codes};
 use crate::name::{LABEL_LEN_MAX, Name, NameBuf};
 use crate::rr::table;
 use crate::zone::{Node, Rrset};
 
-/// Longer than this a name that does not exist is not remembered by anybody's wish: a day
-/// (RFC 2308 §5 takes one to three hours for sensible).
+/// Which words of an SOA these fields are.
+const MAILBOX: usize = 1;
+const MINIMUM: usize = 6;
+/// Longer than this a name that does not exist is not remembered by anybody's wish: a day.
 const NEGATIVE_TTL_MAX: u32 = 86_400;
+/// Up to so long it works well: three hours (RFC 2308 §5 takes one to three for sensible).
+const NEGATIVE_TTL_SENSIBLE_MAX: u32 = 10_800;
 /// Longer than a month no record is remembered by anybody's wish; many caches drop it after a day or
 /// a week anyway (RFC 8767 §4).
 const TTL_SENSIBLE_MAX: u32 = 31 * 86_400;
@@ -19,50 +23,35 @@ const TAGS: [&[u8]; 4] = [b"v=dkim1", b"v=dmarc1", b"v=tlsrptv1", b"v=stsv1"];
 
 impl<'z> Lint<'z, '_> {
     pub(super) fn soa(&mut self) {
-        let (zone, apex) = (self.zone, self.zone.apex());
-        let set = zone.negative_soa();
-        if set.ttl() > NEGATIVE_TTL_MAX {
-            let what =
-                format!("that a name does not exist is remembered for {} seconds", set.ttl());
-            let at = super::At { owner: apex, rtype: table::SOA, number: 0 };
-            self.warn_at(&codes::NEGATIVE_TTL_LONG, at, what).help =
-                Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
-        }
+        let (apex, set) = (self.zone.apex(), self.zone.negative_soa());
+        self.negative_ttl(set);
         let rdata = set.rdatas().next().unwrap_or_default();
-        let Some((server, rest)) = Name::split_from(rdata) else { return };
-        let Some((mailbox, _)) = Name::split_from(rest) else { return };
-        self.soa_name(server, |meant| {
-            zone.node_of(meant).is_some_and(|node| {
-                [table::A, table::AAAA].iter().any(|&t| rrset(node, t).is_some())
-            })
-        });
-        self.soa_name(mailbox, |meant| meant.parent() == Some(apex)); // somebody at the zone's name
+        let mailbox = Name::split_from(rdata).and_then(|(_, rest)| Name::split_from(rest));
+        let Some((mailbox, _)) = mailbox else { return };
         let own = if mailbox.is_within(apex) { apex.label_count() } else { 0 };
         let mut labels = mailbox.labels().take(mailbox.label_count() - own); // the zone's are its own
         if labels.any(|label| label.contains(&b'@')) {
             let what = format!("the mail address of the SOA reads {mailbox}");
             let help = "write a dot for the `@`, and a backslash before each dot that precedes it";
             let to = mailbox_meant(mailbox, apex).filter(|_| !self.is_signed);
-            let found = self.warn(&codes::MAILBOX_AT, apex, table::SOA, what);
+            let at = At { owner: apex, rtype: table::SOA, number: 0, word: MAILBOX };
+            let found = self.warn_at(&codes::MAILBOX_AT, at, what);
             found.help = Some(help.into());
-            found.fix = to.map(|to| renamed(found.span, mailbox, &to));
+            found.fix = to.map(|to| renamed(found.entry, mailbox, &to));
         }
     }
 
-    /// A name of the SOA that misses its dot; `is_certain` says of the name meant that it is no guess.
-    fn soa_name(&mut self, name: Name<'z>, is_certain: impl Fn(Name<'_>) -> bool) {
-        let zone = self.zone;
-        if zone.node_of(name).is_some() || !name.is_within(zone.apex()) {
+    /// How long is it remembered that a name does not exist (RFC 2308 §5)?
+    fn negative_ttl(&mut self, soa: Rrset<'z>) {
+        if soa.ttl() <= NEGATIVE_TTL_SENSIBLE_MAX {
             return;
         }
-        if let Some(meant) = doubled(name, zone.apex()).or_else(|| foreign(name, zone)) {
-            let what = format!("`{}` in the SOA became `{name}`", without_dot(&meant));
-            let help = format!("did you mean `{meant}`, with its final dot?");
-            let is_certain = is_certain(meant.as_name()) && !self.is_signed;
-            let found = self.warn(&codes::MISSING_DOT, zone.apex(), table::SOA, what);
-            found.help = Some(help);
-            found.fix = is_certain.then(|| renamed(found.span, name, &meant));
-        }
+        let is_long = soa.ttl() > NEGATIVE_TTL_MAX;
+        let code = if is_long { &codes::NEGATIVE_TTL_LONG } else { &codes::NEGATIVE_TTL_HIGH };
+        let what = format!("that a name does not exist is remembered for {} seconds", soa.ttl());
+        let at = At { owner: self.zone.apex(), rtype: table::SOA, number: 0, word: MINIMUM };
+        self.warn_at(code, at, what).help =
+            Some("the SOA's last field says for how long; 300 to 10800 is usual".into());
     }
 
     /// An owner that repeats the zone's name was meant to end in a dot.
@@ -142,7 +131,7 @@ impl<'z> Lint<'z, '_> {
                 }
                 _ => continue,
             };
-            let at = super::At { owner: node.name(), rtype: set.rtype(), number };
+            let at = At { owner: node.name(), rtype: set.rtype(), number, word: 0 };
             let is_signed = self.is_signed;
             let found = self.warn_at(&codes::TEXT_CUT, at, what);
             found.span = found.entry;

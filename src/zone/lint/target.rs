@@ -6,7 +6,8 @@ use super::written::{address, doubled, foreign, whole_host};
 use super::{At, Lint, rrset};
 use crate::diag::{Fix, Meant, Span, codes};
 use crate::name::{Name, NameBuf, Suffixes, hash};
-use crate::rr::{Rtype, rdata, table};
+use crate::rr::table::{self, Points};
+use crate::rr::{Rtype, rdata};
 use crate::zone::{Node, Position, Rrset};
 
 /// Longer circles of aliases than this are not looked for; no resolver follows so many.
@@ -15,12 +16,15 @@ const CIRCLE_LEN_MAX: usize = 16;
 impl<'z> Lint<'z, '_> {
     pub(super) fn targets(&mut self, node: Node<'z>, set: Rrset<'z>) {
         let rtype = set.rtype();
-        let Some(start) = target_start(rtype) else { return };
+        let Some(row) = table::row(rtype) else { return };
+        let Some(&last) = row.points.last() else { return };
         for (number, rdata) in set.rdatas().enumerate() {
-            let at = At { owner: node.name(), rtype, number };
-            let target = rdata.get(start..).and_then(Name::from_wire);
-            if let Some(target) = target.filter(|target| !target.is_root()) {
-                self.target(node, at, target);
+            for (word, target) in rdata::names(row, rdata).enumerate() {
+                let at = At { owner: node.name(), rtype, number, word };
+                let points = row.points.get(word).copied().unwrap_or(last);
+                if !target.is_root() {
+                    self.target(node, at, target, by_data(points, rdata));
+                }
             }
         }
         if rtype == table::CNAME {
@@ -28,7 +32,7 @@ impl<'z> Lint<'z, '_> {
         }
     }
 
-    fn target(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>) {
+    fn target(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, points: Points) {
         let zone = self.zone;
         let there =
             target.is_within(zone.apex()).then(|| zone.locate(target, &Suffixes::of(target)));
@@ -53,25 +57,31 @@ impl<'z> Lint<'z, '_> {
             found.fix = is_certain.then(|| renamed(found.entry, target, &meant));
             return;
         }
-        match at.rtype {
-            table::NS | table::MX | table::SRV => self.server(node, at, target, there),
-            rtype if matches!(there, Position::Nowhere(_)) => {
-                let what = format!("{rtype} points at {target}, which does not exist");
+        match points {
+            Points::Host => self.host(node, at, target, there),
+            Points::Data(types) => self.data(at, target, there, types),
+            Points::Name if matches!(there, Position::Nowhere(_)) => {
+                let what = format!("{} points at {target}, which does not exist", at.rtype);
                 self.warn_at(&codes::TARGET_ABSENT, at, what).help = Some(absent_help(target));
             }
-            _ => {}
+            Points::Name | Points::Nowhere | Points::Service | Points::Rule => {}
         }
     }
 
     /// Whether a record could point at the name that was meant, so that the missing dot is no guess:
     /// the zone has it, with what this type needs, and no such record yet.
     fn can_point(&self, node: Node<'z>, at: At<'z>, target: Name<'z>, meant: &NameBuf) -> bool {
+        if at.rtype == table::SOA && at.word > 0 {
+            // somebody at the zone's name, who need not be in the zone
+            return meant.as_name().parent() == Some(self.zone.apex()) && !self.is_signed;
+        }
         let Some(held) = self.zone.node_of(meant.as_name()) else { return false };
         let has = |rtype| rrset(held, rtype).is_some();
         let fits = match at.rtype {
             table::NS | table::MX | table::SRV => {
                 (has(table::A) || has(table::AAAA)) && !has(table::CNAME)
             }
+            table::SOA => has(table::A) || has(table::AAAA),
             table::CNAME | table::PTR => {
                 held.rrsets().next().is_some() && held.name() != node.name()
             }
@@ -82,6 +92,28 @@ impl<'z> Lint<'z, '_> {
         let before = rdata.strip_suffix(target.as_wire()).unwrap_or_default();
         let fixed = [before, meant.as_name().as_wire()].concat();
         fits && !self.is_signed && !set().any(|other| rdata::same(at.rtype, other, &fixed))
+    }
+
+    /// What is pointed at must have a record of one of these types, or be an alias.
+    fn data(&mut self, at: At<'z>, target: Name<'z>, there: Position<'z>, types: &[Rtype]) {
+        let held = match there {
+            Position::Exact(node) | Position::Wildcard { source: node, .. } => Some(node),
+            Position::Cut(_) | Position::Dname(_) => return, // another zone's, or a name made up
+            Position::Nowhere(_) => None,
+        };
+        let has = |rtype| held.is_some_and(|node| rrset(node, rtype).is_some());
+        if has(table::CNAME) || types.iter().copied().any(has) {
+            return;
+        }
+        if types.contains(&table::A) {
+            let what = format!("{} points at {target}, which has no address", at.rtype);
+            self.warn_at(&codes::TARGET_ABSENT, at, what).help = Some(absent_help(target));
+            return;
+        }
+        let types = types.iter().map(Rtype::to_string).collect::<Vec<_>>().join(" or ");
+        let what = format!("{} points at {target}, which has no {types} record", at.rtype);
+        self.warn_at(&codes::TARGET_ABSENT, at, what).help =
+            Some("add one, or correct the name".into());
     }
 
     /// What was meant by a name that has no data, if with a final dot it makes sense. Nobody means a
@@ -103,7 +135,7 @@ impl<'z> Lint<'z, '_> {
     }
 
     /// What NS, MX and SRV point at must have addresses and be no alias (RFC 2181 §10.3, RFC 2782).
-    fn server(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, there: Position<'z>) {
+    fn host(&mut self, node: Node<'z>, at: At<'z>, target: Name<'z>, there: Position<'z>) {
         let held = match there {
             Position::Exact(node) | Position::Wildcard { source: node, .. } => Some(node),
             Position::Cut(cut) if at.rtype == table::NS && node.name() == cut.name() => {
@@ -154,7 +186,7 @@ impl<'z> Lint<'z, '_> {
             return;
         }
         self.circles.extend(members.iter().map(|&name| hash::of(name)));
-        let at = At { owner: start.name(), rtype: table::CNAME, number: 0 };
+        let at = At { owner: start.name(), rtype: table::CNAME, number: 0, word: 0 };
         let what = match members.len() {
             1 => format!("{} is an alias of itself", start.name()),
             len => format!("{} leads back to itself over {len} aliases", start.name()),
@@ -167,12 +199,20 @@ impl<'z> Lint<'z, '_> {
     }
 }
 
-/// Where the name stands in the data that a record of this type points at; it is the last word.
-fn target_start(rtype: Rtype) -> Option<usize> {
-    match rtype {
-        table::CNAME | table::PTR | table::DNAME => Some(0),
-        table::NS | table::MX | table::SRV => table::row(rtype)?.target,
-        _ => None,
+/// What a name points at, where the data in front of it say so: the mode of SVCB and HTTPS (RFC 9460
+/// §2.4), the flag of NAPTR (RFC 3404 §4.3: `S` has SRV records looked up next, `A` addresses, no flag
+/// NAPTR records; the others end there).
+fn by_data(points: Points, rdata: &[u8]) -> Points {
+    match points {
+        Points::Service if rdata.starts_with(&[0, 0]) => Points::Name,
+        Points::Service => Points::Data(table::ADDRESSES),
+        Points::Rule => match rdata.get(4..).unwrap_or_default() {
+            [0, ..] => Points::Data(&[table::NAPTR]),
+            [1, b'S' | b's', ..] => Points::Data(&[table::SRV]),
+            [1, b'A' | b'a', ..] => Points::Data(table::ADDRESSES),
+            _ => Points::Nowhere,
+        },
+        fixed => fixed,
     }
 }
 
