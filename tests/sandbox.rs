@@ -9,22 +9,26 @@
 
 mod support;
 
-use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope,
+};
 use libtest_mimic::{Arguments, Trial};
-use rustix::process::DumpableBehavior;
+use rustix::process::{DumpableBehavior, getppid};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::symlink;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use support::message::Message;
 use support::program::{ended, folder, plain, write};
 use support::query::{Query, Transport};
-use support::server::{Server, wait_until};
+use support::server::{DEADLINE, Server, wait_until};
 use tempfile::TempDir;
 use zonesmith::sandbox::{self, Plan};
 
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 10] = [
+    let tests: [(&str, fn()); 12] = [
         ("what_lies_outside_is_out_of_reach", what_lies_outside_is_out_of_reach),
         ("without_landlock_the_same_is_in_reach", without_landlock_the_same_is_in_reach),
         ("the_server_has_no_privilege_left", the_server_has_no_privilege_left),
@@ -53,6 +57,8 @@ fn trials() -> Vec<Trial> {
         ("a_link_that_leads_out_is_refused", a_link_that_leads_out_is_refused),
         ("a_replaced_include_folder_is_refused", a_replaced_include_folder_is_refused),
         ("a_replaced_folder_in_a_home_is_refused", a_replaced_folder_in_a_home_is_refused),
+        ("a_file_in_a_home_is_warned_of", a_file_in_a_home_is_warned_of),
+        ("systemd_hears_of_the_start", systemd_hears_of_the_start),
         ("what_is_not_there_at_the_start_is_told", what_is_not_there_at_the_start_is_told),
         ("cookie_secrets_are_read_again", cookie_secrets_are_read_again),
     ];
@@ -76,7 +82,7 @@ struct Place {
 
 type Attempt = (&'static str, Option<ABI>, fn(&Place) -> io::Result<()>);
 
-const ATTEMPTS: [Attempt; 16] = [
+const ATTEMPTS: [Attempt; 18] = [
     ("read a file inside", None, |at| fs::read(at.inside.join("file")).map(drop)),
     ("list a folder inside", None, |at| fs::read_dir(&at.inside).map(drop)),
     ("look at a file outside", None, |at| fs::metadata(at.outside.join("file")).map(drop)),
@@ -101,7 +107,18 @@ const ATTEMPTS: [Attempt; 16] = [
     ("start a program", Some(ABI::V1), |_| Command::new("/bin/true").status().map(drop)),
     ("connect", Some(ABI::V4), |at| TcpStream::connect(&at.address).map(drop)),
     ("listen", Some(ABI::V4), |_| TcpListener::bind("127.0.0.1:0").map(drop)),
+    ("signal a process outside", Some(ABI::V6), |_| {
+        Ok(rustix::process::test_kill_process(getppid().unwrap())?)
+    }),
+    ("reach an abstract socket", Some(ABI::V6), |at| {
+        UnixDatagram::unbound()?.connect_addr(&abstract_socket(&at.outside))
+    }),
 ];
+
+/// The abstract socket that is named as a folder is.
+fn abstract_socket(folder: &Path) -> SocketAddr {
+    SocketAddr::from_abstract_name(folder.as_os_str().as_encoded_bytes()).unwrap()
+}
 
 /// Enters the sandbox, tries everything, and prints what came of it.
 fn try_all(arguments: &[String]) {
@@ -113,7 +130,11 @@ fn try_all(arguments: &[String]) {
     let mut out = io::stdout();
     entered.faults.iter().for_each(|fault| writeln!(out, "{fault}").unwrap());
     for (name, _, attempt) in ATTEMPTS {
-        let outcome = attempt(&at).map_or_else(|error| error.to_string(), |()| "done".into());
+        let outcome = match attempt(&at) {
+            Ok(()) => "done".to_string(),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => "denied".to_string(),
+            Err(error) => error.to_string(),
+        };
         writeln!(out, "{name}: {outcome}").unwrap();
     }
 }
@@ -148,6 +169,7 @@ fn attempt(mut command: Command) -> Vec<String> {
     write(outside.path(), &[("file", "")]);
     symlink(outside.path().join("file"), inside.path().join("link")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _datagrams = UnixDatagram::bind_addr(&abstract_socket(outside.path())).unwrap();
     command.arg(inside.path()).arg(outside.path());
     let run = ended(command.arg(listener.local_addr().unwrap().to_string()));
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{}", run.stdout);
@@ -158,7 +180,7 @@ fn what_lies_outside_is_out_of_reach() {
     let mut command = plain(&std::env::current_exe().unwrap());
     command.env(ROLE, "inside");
     let expected = ATTEMPTS.map(|(name, foiled_by, _)| match foiled_by {
-        Some(abi) if kernel_has(abi) => format!("{name}: {DENIED}"),
+        Some(abi) if kernel_has(abi) => format!("{name}: denied"),
         _ => format!("{name}: done"),
     });
     assert_eq!(attempt(command), expected);
@@ -173,9 +195,10 @@ fn without_landlock_the_same_is_in_reach() {
 /// Whether this kernel has that version of Landlock, asked past the code under test.
 fn kernel_has(abi: ABI) -> bool {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    match abi < ABI::V4 {
-        true => ruleset.handle_access(AccessFs::from_all(abi)).is_ok(),
-        false => ruleset.handle_access(AccessNet::from_all(abi)).is_ok(),
+    match abi {
+        abi if abi >= ABI::V6 => ruleset.scope(Scope::from_all(abi)).is_ok(),
+        abi if abi >= ABI::V4 => ruleset.handle_access(AccessNet::from_all(abi)).is_ok(),
+        _ => ruleset.handle_access(AccessFs::from_all(abi)).is_ok(),
     }
 }
 
@@ -378,6 +401,36 @@ fn a_replaced_folder_in_a_home_is_refused() {
     fs::rename(lab.path().join("away"), &zones).unwrap();
     write(&zones, &[("example.zone", &zone(4))]);
     becomes(&server, "example.", 4);
+}
+
+fn a_file_in_a_home_is_warned_of() {
+    if !landlock() {
+        return;
+    }
+    let lab = lab();
+    let mut command = serve(&lab.path().join("zones/example.zone"));
+    command.env("HOME", lab.path().join("zones"));
+    let server = start(command, &[]);
+    says(&server, "zones/example.zone lies where too much else does: a file that replaces it");
+    write(lab.path(), &[("zones/example.zone", &zone(2)), ("zones/.new", &zone(3))]);
+    becomes(&server, "example.", 2);
+    fs::rename(lab.path().join("zones/.new"), lab.path().join("zones/example.zone")).unwrap();
+    says(&server, "restart the server, or move the file into one of them");
+    becomes(&server, "example.", 2);
+}
+
+fn systemd_hears_of_the_start() {
+    let lab = lab();
+    let path = lab.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut command = serve(&lab.path().join("zones"));
+    command.env("NOTIFY_SOCKET", &path);
+    let _server = start(command, &[]);
+    let mut message = [0; 64];
+    let len = socket.recv(&mut message).unwrap();
+    assert_eq!(message[..len].trim_ascii(), b"READY=1");
 }
 
 fn what_is_not_there_at_the_start_is_told() {

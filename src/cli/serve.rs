@@ -95,19 +95,29 @@ fn enter_sandbox(serve: &Serve, sources: &Sources) {
     let plan = readable(serve, sources);
     let entered = sandbox::enter(&plan);
     match entered.fence {
-        Fence::Whole | Fence::Part(_) => log::info!("sandbox: {}", entered.fence),
+        Fence::Whole | Fence::Part(_) => {
+            log::info!("sandbox: {}", entered.fence);
+            plan.allowed().for_each(|allowed| tell_allowed(&allowed));
+        }
         Fence::Absent | Fence::Off => log::warn!("sandbox: {}", entered.fence),
     }
-    for Allowed { path, replaced } in plan.allowed() {
-        let path = path.display();
-        match replaced {
-            Replaced::Readable => log::debug!("sandbox: reads {path} and below"),
-            Replaced::Unreadable => log::debug!(
-                "sandbox: reads {path}; if something else takes its place, after a restart only"
-            ),
-        }
-    }
     entered.faults.iter().for_each(|fault| log::warn!("sandbox: {fault}"));
+}
+
+/// Says what may be read. Many editors replace a file when they save it, so whoever has one where that
+/// is not seen is told unasked.
+fn tell_allowed(Allowed { path, replaced }: &Allowed) {
+    let (is_file, path) = (path.is_file(), path.display());
+    match replaced {
+        Replaced::Readable => log::debug!("sandbox: reads {path} and below"),
+        Replaced::Unreadable if is_file => log::warn!(
+            "sandbox: {path} lies where too much else does: a file that replaces it, as editors do, is \
+             read after a restart only\n  put it into a folder of its own"
+        ),
+        Replaced::Unreadable => log::debug!(
+            "sandbox: reads {path}; if something else takes its place, after a restart only"
+        ),
+    }
 }
 
 /// What the server reads: zone files wherever links lead to, what they include, and secrets.

@@ -23,9 +23,8 @@ mod plan;
 pub use plan::{Allowed, Plan, Replaced};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd,
-    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, LandlockStatus, PathBeneath, PathFd, RestrictionStatus,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit,
@@ -121,7 +120,7 @@ fn fence(plan: &Plan, faults: &mut Vec<String>) -> Result<Fence, RulesetError> {
     let mut ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(scope())?
+        .scope(Scope::from_all(NEWEST))?
         .create()?;
     for allowed in plan.allowed() {
         ruleset = allow(ruleset, &allowed.path, faults)?;
@@ -151,16 +150,6 @@ fn allow(
             faults.push(format!("{path} is not there: restart the server once it is"));
             Ok(ruleset)
         }
-    }
-}
-
-/// Whom the process must not reach. systemd may be told of the start over an abstract socket
-/// (sd_notify(3)), and would end a server that it did not hear of.
-fn scope() -> BitFlags<Scope> {
-    let notify = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
-    match notify.as_encoded_bytes().starts_with(b"@") {
-        true => Scope::Signal.into(),
-        false => Scope::from_all(NEWEST),
     }
 }
 

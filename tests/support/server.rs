@@ -28,6 +28,7 @@ impl Server {
     pub fn start(folder: &Path, arguments: &[&str]) -> Result<Server, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zonesmith"));
         command.arg("serve").arg(folder).args(arguments);
+        command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
         Server::start_as(command)
     }
 
@@ -35,7 +36,6 @@ impl Server {
     /// listens.
     pub fn start_as(mut command: Command) -> Result<Server, String> {
         command.args(["--listen", "127.0.0.1:0"]);
-        command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("it does not start: {error}"))?;
         let stderr = child.stderr.take().ok_or("no standard error")?;
