@@ -25,6 +25,7 @@
 //! guard/       who may ask: cookies
 //! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
+//! sandbox/     what the process may still do once it has its sockets
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
 //! cli/         serve, check, explain, fmt, new
@@ -36,8 +37,8 @@
 //! `zone → rr name diag`, `answer → zone wire rr name`,
 //! `guard → wire clock`, `respond → answer guard zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
-//! `reload → zonefile zone rr name diag`, `server → respond reload guard zone wire diag name clock`,
-//! `cli →` all.
+//! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,
+//! `server → respond reload sandbox guard zone wire diag name clock`, `cli →` all.
 //!
 //! # Invariants: what is absent
 //! - Above the line "world" there is no socket, file, thread, clock, environment, randomness or log.
@@ -65,6 +66,7 @@ pub mod name;
 pub mod reload;
 pub mod respond;
 pub mod rr;
+pub mod sandbox;
 pub mod server;
 pub mod wire;
 pub mod zone;

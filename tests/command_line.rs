@@ -284,7 +284,9 @@ fn quiet_says_nothing_where_nothing_is_wrong() {
     let kill = format!("kill -TERM {}", server.0.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     assert!(wait_until(|| server.0.try_wait().unwrap().is_some()));
-    assert_eq!(fs::read_to_string(log.path()).unwrap(), "");
+    let log = fs::read_to_string(log.path()).unwrap();
+    // of a kernel that lacks what the sandbox is made of something is wrong
+    assert_eq!(log.lines().find(|line| !line.starts_with("warning: sandbox: ")), None);
 }
 
 //----------- check ----------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 //!
 //! Each test has a folder of its own with one zone whose `www` has the address under test, and a
 //! second zone, so that the folder is never emptied by accident. (Every way of saving, on every kind
-//! of mount, is more than this file.)
+//! of mount, is more than this file.) The server is in its sandbox, as it is by default: whatever
+//! takes the place of what was there at the start must be readable inside it.
 
 #![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
 
@@ -12,7 +13,7 @@ mod support;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::message::Message;
 use support::query::{Query, Transport};
@@ -164,21 +165,106 @@ fn an_emptied_or_missing_folder_changes_nothing() {
     assert_eq!(lab.ask("www.example."), "192.0.2.1", "{}", lab.server.log());
 }
 
-#[test]
-fn a_folder_swapped_by_its_symlink_is_live() {
+/// A folder with the folders `v1` and `v2`, whose `example.zone` differ in the address of `www`.
+fn versions() -> TempDir {
     let base = TempDir::new().unwrap();
     for (version, last) in [("v1", 1), ("v2", 2)] {
         fs::create_dir(base.path().join(version)).unwrap();
         let file = base.path().join(version).join("example.zone");
         fs::write(file, zone(last.into(), last)).unwrap();
     }
+    base
+}
+
+/// Has `link` point to `target`, at once.
+fn flip(target: &str, link: &Path) {
+    let next = link.with_file_name(".next");
+    symlink(target, &next).unwrap();
+    fs::rename(next, link).unwrap();
+}
+
+fn becomes(server: &Server, expected: &str) {
+    let became = wait_until(|| ask(server, "www.example.") == expected);
+    assert!(became, "not {expected}\n{}", server.log());
+}
+
+#[test]
+fn a_folder_swapped_by_its_symlink_is_live() {
+    let base = versions();
     let current = base.path().join("current");
-    symlink("v1", &current).unwrap();
+    flip("v1", &current);
     let server = Server::start(&current, &[]).unwrap();
-    assert_eq!(ask(&server, "www.example."), "192.0.2.1");
-    symlink("v2", base.path().join("next")).unwrap();
-    fs::rename(base.path().join("next"), &current).unwrap();
-    assert!(wait_until(|| ask(&server, "www.example.") == "192.0.2.2"), "{}", server.log());
+    becomes(&server, "192.0.2.1");
+    flip("v2", &current);
+    becomes(&server, "192.0.2.2");
+}
+
+#[test]
+fn a_symlink_to_a_folder_elsewhere_may_be_swapped() {
+    let (base, typed) = (versions(), TempDir::new().unwrap());
+    let current = typed.path().join("current");
+    flip(base.path().join("v1").to_str().unwrap(), &current);
+    let server = Server::start(&current, &[]).unwrap();
+    becomes(&server, "192.0.2.1");
+    flip(base.path().join("v2").to_str().unwrap(), &current);
+    becomes(&server, "192.0.2.2");
+}
+
+#[test]
+fn a_file_swapped_by_its_symlink_is_live() {
+    let base = versions();
+    let current = base.path().join("example.zone");
+    flip("v1/example.zone", &current);
+    for served in [base.path(), &current] {
+        flip("v1/example.zone", &current);
+        let server = Server::start(served, &[]).unwrap();
+        becomes(&server, "192.0.2.1");
+        flip("v2/example.zone", &current);
+        becomes(&server, "192.0.2.2");
+    }
+}
+
+/// As Kubernetes mounts a ConfigMap: files are links by way of `..data`, which is swapped.
+#[test]
+fn a_mount_whose_data_are_swapped_is_live() {
+    let base = versions();
+    flip("v1", &base.path().join("..data"));
+    symlink("..data/example.zone", base.path().join("example.zone")).unwrap();
+    let server = Server::start(base.path(), &[]).unwrap();
+    becomes(&server, "192.0.2.1");
+    flip("v2", &base.path().join("..data"));
+    fs::remove_dir_all(base.path().join("v1")).unwrap();
+    becomes(&server, "192.0.2.2");
+}
+
+#[test]
+fn a_folder_moved_away_and_another_in_its_place_is_live() {
+    let base = versions();
+    let (zones, away) = (base.path().join("zones"), base.path().join("away"));
+    fs::rename(base.path().join("v1"), &zones).unwrap();
+    let server = Server::start(&zones, &[]).unwrap();
+    becomes(&server, "192.0.2.1");
+    fs::rename(&zones, &away).unwrap();
+    let said = wait_until(|| server.log().contains("is not there"));
+    assert!(said && ask(&server, "www.example.") == "192.0.2.1", "{}", server.log());
+    fs::rename(base.path().join("v2"), &zones).unwrap();
+    becomes(&server, "192.0.2.2");
+    fs::rename(&zones, base.path().join("v2")).unwrap();
+    fs::rename(&away, &zones).unwrap();
+    fs::write(zones.join("example.zone"), zone(3, 3)).unwrap();
+    becomes(&server, "192.0.2.3");
+}
+
+#[test]
+fn a_folder_that_comes_later_is_live() {
+    let base = versions();
+    let later = base.path().join("later");
+    let server = Server::start(&base.path().join("v1"), &[later.to_str().unwrap()]).unwrap();
+    fs::create_dir(&later).unwrap();
+    let text = zone(1, 4).replace("@ SOA", "$ORIGIN other.\n@ SOA");
+    fs::write(later.join("other.zone"), text).unwrap();
+    let became = wait_until(|| ask(&server, "www.other.") == "192.0.2.4");
+    assert!(became, "{}", server.log());
 }
 
 #[test]

@@ -24,6 +24,29 @@ fn systemd_finds_nothing_to_complain_of() {
 }
 
 #[test]
+fn its_filter_lets_the_sandbox_be_set_up() {
+    let Some(systemd_analyze) = peers::find("systemd-analyze") else { return };
+    let lines = UNIT.lines().filter_map(|line| line.strip_prefix("SystemCallFilter="));
+    let mut allowed: Vec<String> = lines.flat_map(str::split_whitespace).map(Into::into).collect();
+    let mut expanded = 0;
+    while let Some(name) = allowed.get(expanded).cloned() {
+        expanded += 1;
+        if name.starts_with('@') {
+            let mut command = Command::new(&systemd_analyze);
+            let output = command.args(["--no-pager", "syscall-filter", &name]).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let entries = text.lines().filter(|line| line.starts_with(' '));
+            let entries = entries.map(|line| line.trim().to_string());
+            allowed.extend(entries.filter(|entry| !entry.starts_with('#')));
+        }
+    }
+    let landlock = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"];
+    for call in [&landlock[..], &["prctl", "capget", "capset", "prlimit64"]].concat() {
+        assert!(allowed.iter().any(|name| name == call), "{call}: {allowed:?}");
+    }
+}
+
+#[test]
 fn its_command_is_one_that_we_know() {
     let command = UNIT.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let mut words = command.split(' ');

@@ -143,6 +143,10 @@ struct Serve {
     /// How changed files are noticed
     #[arg(long, value_name = "HOW", default_value = "notify")]
     watch: Watch,
+    /// Give up nothing but root: for debugging. Without it the server gives up all but reading
+    /// zone files and answering, as far as the kernel can see to that
+    #[arg(long)]
+    no_sandbox: bool,
 }
 
 #[derive(Debug, Args)]

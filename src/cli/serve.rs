@@ -1,5 +1,5 @@
-//! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the zones, then the
-//! loop.
+//! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the sandbox, then
+//! the zones, then the loop.
 
 use super::{CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch, delegation};
 use crate::answer::identity::Identity;
@@ -11,6 +11,7 @@ use crate::reload::notice::Notice;
 use crate::reload::worker::Running;
 use crate::reload::{Command, Options, Sources, Step, WatchMode};
 use crate::respond::State;
+use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
 use crate::server::{Limits, Server, secrets};
@@ -38,6 +39,7 @@ fn try_run(serve: &Serve) -> Result<(), Stopped> {
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
+    enter_sandbox(serve, &sources); // no file is read and no thread is started before
     let cookies = cookies(serve)?;
     let (library, mut state) = load(serve, &sources)?;
     state.cookies = cookies;
@@ -84,6 +86,50 @@ fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped>
         ),
     }
     Ok(())
+}
+
+/// Gives up what the server does not need, and says so.
+fn enter_sandbox(serve: &Serve, sources: &Sources) {
+    if serve.no_sandbox {
+        return log::warn!("no sandbox: whoever takes over the server has all that its user has");
+    }
+    let plan = readable(serve, sources);
+    let entered = sandbox::enter(&plan);
+    match entered.fence {
+        Fence::Whole | Fence::Part(_) => {
+            log::info!("sandbox: {}", entered.fence);
+            plan.allowed().for_each(|allowed| tell_allowed(&allowed));
+        }
+        Fence::Absent | Fence::Off => log::warn!("sandbox: {}", entered.fence),
+    }
+    entered.faults.iter().for_each(|fault| log::warn!("sandbox: {fault}"));
+}
+
+/// Says what may be read. Many editors replace a file when they save it, so whoever has one where that
+/// is not seen is told unasked.
+fn tell_allowed(Allowed { path, replaced }: &Allowed) {
+    let (is_file, path) = (path.is_file(), path.display());
+    match replaced {
+        Replaced::Readable => log::debug!("sandbox: reads {path} and below"),
+        Replaced::Unreadable if is_file => log::warn!(
+            "sandbox: {path} lies where too much else does: a file that replaces it, as editors do, is \
+             read after a restart only\n  put it into a folder of its own"
+        ),
+        Replaced::Unreadable => log::debug!(
+            "sandbox: reads {path}; if something else takes its place, after a restart only"
+        ),
+    }
+}
+
+/// What the server reads: zone files wherever links lead to, what they include, and secrets.
+fn readable(serve: &Serve, sources: &Sources) -> Plan {
+    let (mut plan, listing) = (Plan::default(), sources.list());
+    let links = listing.files.iter().filter(|file| file.apart).map(|file| &*file.path);
+    let folders = listing.folders.keys().map(PathBuf::as_path);
+    let typed = sources.paths.iter().chain(&serve.cookie_secret).map(PathBuf::as_path);
+    typed.chain(folders).chain(links).for_each(|path| plan.allow(path));
+    sources.include_paths.iter().for_each(|folder| plan.allow_folder(folder));
+    plan
 }
 
 /// What makes and checks cookies, if they are wanted.

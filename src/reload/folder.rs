@@ -8,6 +8,7 @@
 //! Everything else (an unmounted disk, a folder being replaced, a permission lost for a moment)
 //! looks the same from here and must change nothing.
 
+use crate::sandbox;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
 use std::io;
@@ -101,7 +102,7 @@ impl Sources {
                 Ok(kind) if kind.is_dir() => lister.folder(path, 0),
                 Ok(kind) if kind.is_file() => {}
                 Ok(_) => lister.note(path, Folder::Unreadable("it is not a file".into())),
-                Err(error) => lister.note(path, Folder::of_error(error)),
+                Err(error) => lister.note(path, Folder::of_error(path, error)),
             }
         }
         for (path, kind) in &kinds {
@@ -142,9 +143,12 @@ impl Listing {
 }
 
 impl Folder {
-    fn of_error(error: &io::Error) -> Folder {
+    fn of_error(path: &Path, error: &io::Error) -> Folder {
         match error.kind() {
             io::ErrorKind::NotFound => Folder::Missing,
+            _ if sandbox::refuses(path, error) => {
+                Folder::Unreadable(format!("{error}: {}", sandbox::ADVICE))
+            }
             _ => Folder::Unreadable(error.to_string()),
         }
     }
@@ -228,7 +232,7 @@ impl Lister {
         self.seen.insert(id, folder.to_path_buf());
         let outcome = match self.entries(folder, depth) {
             Ok(count) => Folder::Listed(count),
-            Err(error) => Folder::of_error(&error),
+            Err(error) => Folder::of_error(folder, &error),
         };
         self.note(folder, outcome);
     }

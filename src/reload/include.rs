@@ -10,6 +10,7 @@
 //! Only regular files are read: a FIFO would keep the reader waiting for its writer, and a device
 //! might have no end. They are told apart after opening, which therefore must not wait.
 
+use crate::sandbox;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -41,7 +42,10 @@ impl Fence {
                         folder"
                 .into());
         }
-        read(&real).map_err(|error| error.to_string())
+        read(&real).map_err(|error| match sandbox::refuses(&real, &error) {
+            true => format!("{error}: {}", sandbox::ADVICE),
+            false => error.to_string(),
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use super::include::{self, Fence};
 use crate::diag::{Diagnostic, Report, SourceId, Span, codes};
 use crate::name::{Name, NameBuf, text};
 use crate::rr::Record;
+use crate::sandbox;
 use crate::zone::Zone;
 use crate::zone::build::Builder;
 use crate::zonefile::{self, Place, Sink, fix};
@@ -182,6 +183,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Loaded {
     let what = format!("the file cannot be read: {error}");
     let source = report.sources.add(shown, Vec::new()).unwrap_or_default();
     let span = Span { source, ..Span::default() };
-    report.findings.push(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
+    let mut finding = Diagnostic::new(&codes::FILE_UNREADABLE, span, what);
+    if sandbox::refuses(path, error) {
+        finding = finding.help(sandbox::ADVICE);
+    }
+    report.findings.push(finding);
     Loaded { apex, report, ..Loaded::default() }
 }

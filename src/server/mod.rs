@@ -27,6 +27,8 @@ pub mod privileges;
 mod process;
 mod responder;
 pub mod secrets;
+#[cfg(test)]
+mod simulation;
 mod tcp;
 mod udp;
 

@@ -6,6 +6,7 @@
 //! loop waits for nobody; if it is no longer good, the secrets stay as they were.
 
 use crate::guard::cookie::{SECRET_LEN, Secret, Secrets, SecretsError};
+use crate::sandbox;
 use mio::Waker;
 use std::fmt;
 use std::fs::File;
@@ -74,7 +75,8 @@ impl SecretFileError {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            SecretFileError::Unreadable(_, error) => match error.kind() {
+            SecretFileError::Unreadable(path, error) => match error.kind() {
+                _ if sandbox::refuses(path, error) => sandbox::ADVICE,
                 ErrorKind::NotFound => "make it with `openssl rand -hex 16 > FILE`",
                 ErrorKind::PermissionDenied => {
                     "let the user that the server runs as read it (chown, chmod)"

@@ -27,8 +27,15 @@ impl Server {
     /// Starts `serve FOLDER` with more arguments and waits until it listens.
     pub fn start(folder: &Path, arguments: &[&str]) -> Result<Server, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zonesmith"));
-        command.arg("serve").arg(folder).args(["--listen", "127.0.0.1:0"]).args(arguments);
+        command.arg("serve").arg(folder).args(arguments);
         command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
+        Server::start_as(command)
+    }
+
+    /// Starts a command that ends in `serve` and its arguments, on a free port, and waits until it
+    /// listens.
+    pub fn start_as(mut command: Command) -> Result<Server, String> {
+        command.args(["--listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("it does not start: {error}"))?;
         let stderr = child.stderr.take().ok_or("no standard error")?;
@@ -95,6 +102,11 @@ impl Server {
         let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &kill]).status();
         status.map_err(|error| format!("no shell: {error}"))?.success().then_some(()).ok_or(kill)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn wait(&mut self) -> Result<ExitStatus, String> {
