@@ -130,6 +130,7 @@ impl Server {
     /// Those of the kernel about polls, pipes and descriptors.
     pub fn new(listeners: Vec<Listener>, mut state: State, limits: Limits) -> io::Result<Server> {
         state.tcp_idle_ds = Some(limits.idle_max_ds());
+        state.own_addresses = listen::own_addresses(&listeners);
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Event::Wake.token())?);
         let signals = Signals::register(poll.registry(), Event::Signal.token())?;
@@ -447,6 +448,15 @@ mod tests {
         worker.apply_changes(&mut state);
         worker.reload();
         assert!(!worker.alive && state.zones.is_empty());
+    }
+
+    #[test]
+    fn a_server_knows_its_own_addresses() {
+        let listeners = listen::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let local = listeners[0].local;
+        let state = State::new(Policy::default());
+        let server = Server::new(listeners, state, Limits::default()).unwrap();
+        assert_eq!(server.responder.state.own_addresses, [local]);
     }
 
     #[test]

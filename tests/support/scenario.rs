@@ -3,7 +3,8 @@
 //! ```text
 //! # RFC 4592 §2.2.1: what a wildcard does, and what it leaves alone
 //! option minimal-responses no            a flag of `serve`; before the zones
-//! option nsid ns1                        so are cookies, nsid, identity and version-text
+//! option nsid ns1                        so are cookies, nsid, identity, version-text,
+//!                                        and allow and deny: asked from 192.0.2.1 and 127.0.0.1
 //! zone example.                          indented zone file text follows, in the file example.zone
 //!   @ 3600 SOA ns.example.com. admin 1 7200 900 1209600 300
 //!   * 3600 MX  10 host1
@@ -46,7 +47,8 @@ const RCODES: [&str; 11] = [
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
 /// The flags of `serve` that a scenario may set.
-const FLAGS: [&str; 5] = ["minimal-responses", "cookies", "nsid", "identity", "version-text"];
+const FLAGS: [&str; 7] =
+    ["minimal-responses", "cookies", "nsid", "identity", "version-text", "allow", "deny"];
 /// Types whose data is names and numbers: capitals mean nothing in it.
 const CASELESS: [&str; 7] = ["NS", "CNAME", "DNAME", "SOA", "PTR", "MX", "SRV"];
 
