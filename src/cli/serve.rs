@@ -14,7 +14,7 @@ use crate::reload::{Command, Options, Sources, Step, WatchMode};
 use crate::respond::State;
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
-use crate::server::{Limits, Server, secrets};
+use crate::server::{Server, secrets};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -231,7 +231,7 @@ fn serve_zones(
     state: State,
 ) -> Result<(), Stopped> {
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
-    let server = Server::new(listeners, state, Limits::default());
+    let server = Server::new(listeners, state, serve.guards.limits());
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
     if let Some(path) = &serve.cookie_secret {
         server.watch_secrets(path.clone());

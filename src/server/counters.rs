@@ -55,6 +55,8 @@ pub struct Counters {
     pub closed_idle: u64,
     /// Connections closed, idle longest, to make room for a new one.
     pub closed_for_newer: u64,
+    /// Connections closed to make room for a new one of the same client, which had as many as it may.
+    pub closed_for_own_newer: u64,
     /// Connections closed because of what was sent on them.
     pub closed_malformed: u64,
     /// Connections that broke.
