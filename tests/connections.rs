@@ -2,7 +2,8 @@
 //! nothing else; and who runs the server out of descriptors stops neither UDP, nor those who are
 //! connected, nor the reading of zone files.
 //!
-//! `ZONESMITH_LONG=1` holds ten thousand idle connections and prints the memory that they take.
+//! `ZONESMITH_LONG=1` holds ten thousand idle connections; with `--nocapture` the memory that they
+//! take is shown.
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
 mod support;
@@ -17,6 +18,10 @@ use support::server::{DEADLINE, Server, framed, wait_until};
 use tempfile::TempDir;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns admin 1 1d 1h 1w 5m\n  NS ns\nns A 192.0.2.1\n";
+
+/// What an idle connection may take, in octets: `README.md` says less than eight kilobytes, and this
+/// one's queries are short.
+const KEPT_LEN_MAX: usize = 4096;
 
 fn zone() -> TempDir {
     let folder = folder();
@@ -156,14 +161,13 @@ fn a_client_that_reads_an_octet_now_and_then_is_closed() {
 }
 
 #[test]
-fn ten_thousand_idle_connections_are_held() {
-    if std::env::var_os("ZONESMITH_LONG").is_none() {
-        return;
-    }
-    let count = 10_000;
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    assert!(hard >= 11_000, "this test needs descriptors: ulimit -Hn is {hard}");
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+#[allow(clippy::print_stdout, reason = "a figure for who asks for it")]
+fn thousands_of_idle_connections_are_held_and_cost_little() {
+    let long = std::env::var_os("ZONESMITH_LONG").is_some();
+    let count = if long { 10_000 } else { 300 };
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(hard >= 2 * count as u64, "this test needs descriptors: ulimit -Hn is {hard}");
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(soft.max(2 * count as u64)), hard).unwrap();
     let arguments = ["--tcp-max=19000", "--tcp-per-client=19000", "--tcp-idle=1h"];
     let server = Server::start(zone().path(), &arguments).unwrap();
     let before = resident_kb(&server);
@@ -173,7 +177,7 @@ fn ten_thousand_idle_connections_are_held() {
     let taken = resident_kb(&server) - before;
     clients.iter_mut().for_each(|client| ask(client).unwrap());
     println!("{count} idle connections: {taken} kB, {} octets each", taken * 1024 / count);
-    assert!(taken < 40_000, "{taken} kB");
+    assert!(taken * 1024 / count < KEPT_LEN_MAX, "{taken} kB");
 }
 
 /// The memory that the server has in use.
