@@ -22,7 +22,7 @@
 //!   ── meaning ──
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
-//! guard/       who may ask: cookies
+//! guard/       who may ask, and how often: addresses, cookies, rates
 //! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
 //! sandbox/     what the process may still do once it has its sockets

@@ -3,13 +3,16 @@
 //! UDP, TCP, the tests and the benches all come through [`respond`]. It has no socket, no clock and
 //! no file, and does not allocate.
 
+mod limit;
 mod reason;
 
 use crate::answer::additional::{self, Need};
 use crate::answer::identity::{Identity, Told};
 use crate::answer::{self, Data, End, Item, Owner, Reply, Scratch, Terms};
 use crate::clock::Now;
+use crate::guard::acl::Acl;
 use crate::guard::cookie::{Cookies, Proof};
+use crate::guard::rrl::Limiter;
 use crate::name::Suffixes;
 use crate::rr::{Class, table};
 use crate::wire::compress::Compressor;
@@ -19,6 +22,7 @@ use crate::wire::response::{self, DoesNotFit, Response, Section};
 use crate::wire::{TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
 use crate::zone::set::{Slot, ZoneSet};
 use crate::zone::{Rrset, Zone};
+use limit::Meter;
 use std::net::SocketAddr;
 
 pub use crate::wire::request::Silence;
@@ -65,8 +69,14 @@ pub struct State {
     pub policy: Policy,
     /// What the server tells about itself.
     pub identity: Identity,
+    /// Who may ask.
+    pub acl: Acl,
     /// What makes and checks cookies; without it they mean nothing.
     pub cookies: Option<Cookies>,
+    /// What limits answers over UDP; without it nothing does.
+    pub limiter: Option<Limiter>,
+    /// Where this server listens itself.
+    pub own_addresses: Vec<SocketAddr>,
     /// How long an idle connection is kept, in units of 100 ms as RFC 7828 has it.
     pub tcp_idle_ds: Option<u16>,
     scratch: Scratch,
@@ -76,13 +86,16 @@ pub struct State {
 }
 
 impl State {
-    /// No zones yet, no name and no cookies.
+    /// No zones yet, no name, no cookies and no limits.
     pub fn new(policy: Policy) -> State {
         State {
             zones: ZoneSet::default(),
             policy,
             identity: Identity::default(),
+            acl: Acl::default(),
             cookies: None,
+            limiter: None,
+            own_addresses: Vec::new(),
             tcp_idle_ds: None,
             scratch: Scratch::new(),
             hashes: Suffixes::default(),
@@ -135,18 +148,22 @@ pub fn respond_seen(
     out: &mut Vec<u8>,
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
-    if from.source.port() == 0 {
-        return Outcome::Drop(Silence::PortZero);
+    if let Some(silence) = state.ignores(from.source) {
+        return Outcome::Drop(silence);
     }
-    let State { zones, policy, identity, cookies, tcp_idle_ds, scratch, hashes, names } = state;
-    let setting =
-        Setting { from, now, identity, cookies: cookies.as_ref(), tcp_idle_ds: *tcp_idle_ds };
+    let tcp_idle_ds = state.tcp_idle_ds;
+    let State { zones, policy, identity, acl, cookies, limiter, scratch, hashes, names, .. } =
+        state;
+    let setting = Setting { from, now, identity, acl, cookies: cookies.as_ref(), tcp_idle_ds };
+    let mut meter = Meter::new(limiter.as_mut(), from, now);
     let reading = Reading::of(message);
     let request = match reading {
         Reading::Query(ref request) => request,
-        Reading::NoQuestion(header, edns) => return setting.give_cookie(header, edns, out),
+        Reading::NoQuestion(header, edns) => {
+            return meter.bare(out, |out| setting.give_cookie(header, edns, out));
+        }
         Reading::Reject(header, fault, edns) => {
-            return setting.reject(header, edns, Reason::Fault(fault), out);
+            return meter.bare(out, |out| setting.reject(header, edns, Reason::Fault(fault), out));
         }
         Reading::Ignore(silence) => return Outcome::Drop(silence),
     };
@@ -154,6 +171,7 @@ pub fn respond_seen(
     let (mut opt, proof) = setting.opt(request.edns);
     let len_max = len_max(request, from.transport);
     let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
+    meter.lift(proof);
     let reason = match setting.decide(request, proof, hashes, zones) {
         Verdict::Refuse(reason) => refuse(&mut response, reason),
         Verdict::Tell(text) => {
@@ -175,20 +193,18 @@ pub fn respond_seen(
             let left_out = write(&mut response, &reply, zones, *policy, terms, scratch);
             let question = request.question;
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
-            match slot {
-                Slot::Stale(_) => Reason::AnsweredStale(reply.end),
-                _ => Reason::Answered(reply.end),
-            }
+            meter.read(&reply, question, hashes);
+            let stale = matches!(slot, Slot::Stale(_));
+            if stale { Reason::AnsweredStale(reply.end) } else { Reason::Answered(reply.end) }
         }
     };
-    response.finish();
-    Outcome::Send(reason)
+    meter.send(&mut response, reason)
 }
 
 /// Answers that no zone answers.
 fn refuse(response: &mut Response<'_>, reason: Reason) -> Reason {
     response.status(reason.rcode(), reason.error());
-    if reason == Reason::NoCookie {
+    if matches!(reason, Reason::NoCookie | Reason::OverRate) {
         response.set_truncated();
     }
     reason
@@ -199,6 +215,7 @@ struct Setting<'s> {
     from: Peer,
     now: Now,
     identity: &'s Identity,
+    acl: &'s Acl,
     cookies: Option<&'s Cookies>,
     tcp_idle_ds: Option<u16>,
 }
@@ -264,6 +281,9 @@ impl<'s> Setting<'s> {
     {
         if request.edns.is_some_and(|edns| edns.version != 0) {
             return Verdict::Refuse(Reason::EdnsVersion);
+        }
+        if self.acl.denies(self.from.source.ip()) {
+            return Verdict::Refuse(Reason::Denied);
         }
         if let Some(reason) = self.turn_away(proof) {
             return Verdict::Refuse(reason);

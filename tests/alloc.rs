@@ -13,8 +13,10 @@ use std::cell::Cell;
 use std::fmt::Write;
 use zonesmith::clock::Now;
 use zonesmith::diag::Span;
+use zonesmith::guard::acl::Acl;
 use zonesmith::guard::cookie::{Cookies, Secret, Secrets};
-use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
+use zonesmith::guard::rrl::{Limiter, Rates};
+use zonesmith::respond::{Outcome, Peer, Policy, Reason, Silence, State, Transport, respond};
 use zonesmith::wire::UDP_LEN_MAX;
 use zonesmith::wire::response::OVERSHOOT_MAX;
 use zonesmith::zone::build::Builder;
@@ -111,6 +113,9 @@ fn state(minimal_responses: bool) -> State {
     let mut state = State::new(Policy { minimal_responses, ..Policy::default() });
     let secrets = Secrets::one(Secret::new([7; 16]));
     state.cookies = Some(Cookies { required: false, secrets });
+    let (per_second, exempt) = (100, vec!["192.0.2.0/24".parse().unwrap()]);
+    state.limiter = Some(Limiter::new(Rates { per_second, slip: 2, exempt }, [7; 16]));
+    state.acl = Acl::new(&["::/0".parse().unwrap()], &["192.0.2.0/24".parse().unwrap()]).unwrap();
     state.identity.nsid = b"ns1".as_slice().try_into().ok();
     state.identity.version = b"a name server".as_slice().try_into().ok();
     let apex = "zone.".parse().unwrap();
@@ -257,6 +262,32 @@ fn no_cookie_of_ours_allocates() {
     respond(&asked, peer, Now::default(), &mut state, &mut out);
     let ours = Message::read(&out).unwrap().opt().unwrap().data.clone();
     assert_eq!(ask("our cookie", &mut state, &with_options(&plain, &ours)), (0, false));
+}
+
+#[test]
+fn no_limit_allocates() {
+    let mut state = state(true);
+    let peer = Peer { transport: Transport::Udp, source: "127.0.0.1:5300".parse().unwrap() };
+    let denied = Peer { source: "192.0.2.1:5300".parse().unwrap(), ..peer };
+    let mut out = Vec::with_capacity(usize::from(UDP_LEN_MAX) + OVERSHOOT_MAX);
+    let mut seen = Vec::new();
+    for (name, rtype) in [("zone.", MX), ("zone.", ANY), ("any.wild.zone.", A), ("zone.", 252)] {
+        let query = query(&Name::of(name).wire(), rtype, Some(1232));
+        for peer in std::iter::repeat_n(peer, 150).chain([denied]) {
+            out.clear();
+            let before = COUNT.get();
+            let outcome = respond(&query, peer, Now::default(), &mut state, &mut out);
+            assert_eq!(COUNT.get() - before, 0, "allocations: {name} {rtype} {outcome:?}");
+            seen.push(outcome);
+        }
+    }
+    for outcome in [
+        Outcome::Send(Reason::OverRate),
+        Outcome::Drop(Silence::OverRate),
+        Outcome::Send(Reason::Denied),
+    ] {
+        assert!(seen.contains(&outcome), "{outcome:?}");
+    }
 }
 
 #[test]

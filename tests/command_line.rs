@@ -458,3 +458,33 @@ fn a_reader_that_stops_early_ends_the_program_without_a_word() {
         assert_eq!(ended.status.code(), Some(141), "{arguments:?}");
     }
 }
+
+//----------- Who may ask ----------------------------------------------------------------------------
+
+#[test]
+fn blocks_and_bounds_that_are_none_say_what_one_is() {
+    let folder = zones(&[("good.zone", GOOD)]);
+    for (flag, expected) in [
+        (
+            "--allow=192.0.2.9/24",
+            "the address has bits behind that length; the block is 192.0.2.0/24",
+        ),
+        ("--deny=smith.edu", "expected an address or a block, as in 192.0.2.0/24"),
+        ("--rrl-exempt=192.0.2.0/33", "0 to 32 for IPv4"),
+        ("--rrl-exempt=all", "or one of the words `private` and `none`"),
+        ("--rrl-rate=1000001", "1000001 is not in 0..=1000000"),
+        ("--rrl-slip=-1", "invalid"),
+        ("--tcp-max=0", "expected a number from 1 to 1000000"),
+        ("--tcp-per-client=many", "expected a number from 1"),
+        ("--tcp-idle=0", "expected a time from 1s to 1h"),
+        ("--tcp-idle=2h", "expected a time from 1s to 1h"),
+    ] {
+        let ended = run(&folder, &["serve", ".", flag]);
+        assert_eq!(ended.code, ZONES, "{flag}: {ended:?}");
+        assert_says(&ended.stderr, &[expected]);
+    }
+    let both = ["serve", ".", "--allow=::1", "--deny=::1/128"];
+    let ended = run(&folder, &both);
+    assert_eq!(ended.code, ZONES, "{ended:?}");
+    assert_says(&ended.stderr, &["error: ::1/128 is allowed and denied", "not with both"]);
+}

@@ -19,11 +19,9 @@ use support::options::{self, Setting};
 use support::query::Transport;
 use support::scenario::{self, Scenario, Step};
 use support::server::Server;
+use support::state;
 use zonesmith::clock::Now;
-use zonesmith::guard::cookie::{Cookies, Secrets};
-use zonesmith::reload::load;
-use zonesmith::respond::{self, Outcome, Peer, Policy, State};
-use zonesmith::zone::set::{Change, Slot};
+use zonesmith::respond::{self, Outcome, Peer};
 
 /// What stands in the answer's buffer before the answer: `respond` must leave it alone.
 const BEFORE: &[u8] = b"before";
@@ -86,7 +84,7 @@ fn trials(scenario: Scenario) -> Vec<Trial> {
 
 /// The answer of `respond` to one step, with the scenario's zones read as the server reads them.
 fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, String> {
-    let mut state = load_zones(scenario)?;
+    let mut state = state::load(scenario)?;
     let transport = match step.query.transport {
         Transport::Udp => respond::Transport::Udp,
         Transport::Tcp => respond::Transport::Tcp,
@@ -105,42 +103,8 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
     }
 }
 
-fn load_zones(scenario: &Scenario) -> Result<State, String> {
-    let folder = written(scenario)?;
-    let mut state = State::new(Policy::default());
-    state.tcp_idle_ds = Some(100); // as the server has it
-    let secrets = Secrets::parse(options::SECRETS).map_err(|error| error.to_string())?;
-    state.cookies = Some(Cookies { required: false, secrets });
-    scenario.options.iter().try_for_each(|(flag, value)| set(&mut state, flag, value))?;
-    for zone in &scenario.zones {
-        let loaded = load::load(&folder.path().join(&zone.file_name));
-        let apex = loaded.apex.ok_or(format!("{} is about no zone", zone.file_name))?;
-        let slot = loaded.zone.map_or(Slot::Broken, |zone| Slot::Live(zone.into()));
-        state.zones.apply(Change { apex, slot: Some(slot) });
-    }
-    Ok(state)
-}
-
-/// Does what a flag of `serve` does.
-fn set(state: &mut State, flag: &str, value: &str) -> Result<(), String> {
-    match (flag, value) {
-        ("minimal-responses", _) => state.policy.minimal_responses = value == "yes",
-        ("aliases-across-zones", _) => state.policy.aliases_across_zones = value == "yes",
-        ("cookies", "off") => state.cookies = None,
-        ("cookies", _) => {
-            let cookies = state.cookies.as_mut().ok_or("cookies are off already")?;
-            cookies.required = value == "required";
-        }
-        ("nsid", _) => state.identity.nsid = value.as_bytes().try_into().ok(),
-        ("identity", _) => state.identity.id = value.as_bytes().try_into().ok(),
-        ("version-text", _) => state.identity.version = value.as_bytes().try_into().ok(),
-        _ => return Err(format!("no such flag: {flag}")),
-    }
-    Ok(())
-}
-
 fn over_sockets(scenario: &Scenario) -> Result<(), Failed> {
-    let folder = written(scenario)?;
+    let folder = state::written(scenario)?;
     let secrets = folder.path().join("secrets");
     std::fs::write(&secrets, options::SECRETS)?;
     let mut arguments = vec![format!("--cookie-secret={}", secrets.display())];
@@ -161,10 +125,4 @@ fn over_sockets(scenario: &Scenario) -> Result<(), Failed> {
         .collect();
     server.stop()?;
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
-}
-
-fn written(scenario: &Scenario) -> Result<tempfile::TempDir, String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    scenario.write_zones(folder.path()).map_err(|error| error.to_string())?;
-    Ok(folder)
 }

@@ -236,7 +236,8 @@ fn a_flood_of_datagrams_does_not_keep_streams_waiting() {
 
 #[test]
 fn a_newcomer_takes_the_place_of_who_was_idle_longest() {
-    let limits = Limits { connections_max: 2, ..Limits::default() };
+    let idle_max = PATIENCE * 100; // a full table waits for a tenth of it
+    let limits = Limits { connections_max: 2, idle_max, ..Limits::default() };
     let server = start_with(&["127.0.0.1:0"], limits);
     let mut clients: Vec<TcpStream> = Vec::new();
     for id in 0..3 {

@@ -10,6 +10,7 @@ mod delegation;
 mod explain;
 mod fix;
 mod fmt;
+mod guards;
 mod logging;
 mod new;
 mod output;
@@ -36,6 +37,8 @@ use std::time::Duration;
 const EXIT_CANNOT_RUN: u8 = 1;
 /// Zone files cannot be served.
 const EXIT_ZONES: u8 = 2;
+/// The command line is wrong.
+const EXIT_COMMAND_LINE: u8 = 2;
 
 /// An authoritative name server for a folder of zone files: save a file and it is live.
 #[derive(Debug, Parser)]
@@ -128,6 +131,8 @@ struct Serve {
     /// cookies, all are accepted. SIGHUP reads it again [default: a random secret]
     #[arg(long, value_name = "FILE")]
     cookie_secret: Option<PathBuf>,
+    #[command(flatten)]
+    guards: guards::Guards,
     /// What to tell those who ask for NSID: text, or octets as in 0x0a0b [default: nothing]
     #[arg(long, value_name = "TEXT", value_parser = nsid)]
     nsid: Option<ArrayVec<u8, NSID_LEN_MAX>>,

@@ -1,10 +1,14 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the sandbox, then
 //! the zones, then the loop.
 
-use super::{CookieChoice, EXIT_CANNOT_RUN, EXIT_ZONES, Serve, Watch, delegation};
+use super::{
+    CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation, guards,
+};
 use crate::answer::identity::Identity;
 use crate::diag::Severity;
+use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
+use crate::guard::rrl::Limiter;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
@@ -14,7 +18,7 @@ use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
-use crate::server::{Limits, Server, secrets};
+use crate::server::{Server, secrets};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,6 +40,7 @@ pub(super) fn run(serve: &Serve) -> ExitCode {
 }
 
 fn try_run(serve: &Serve) -> Result<(), Stopped> {
+    let acl = acl(serve)?;
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
@@ -43,6 +48,8 @@ fn try_run(serve: &Serve) -> Result<(), Stopped> {
     let cookies = cookies(serve)?;
     let (library, mut state) = load(serve, &sources)?;
     state.cookies = cookies;
+    state.acl = acl;
+    state.limiter = limiter(serve)?;
     state.identity = identity(serve);
     serve_zones(serve, listeners, library, state)
 }
@@ -144,6 +151,23 @@ fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
         })?,
     };
     Ok(Some(Cookies { required: serve.cookies == CookieChoice::Required, secrets }))
+}
+
+/// Who may ask.
+fn acl(serve: &Serve) -> Result<Acl, Stopped> {
+    serve.guards.acl().map_err(|error| {
+        cannot_run(&error, guards::ONE_OF_BOTH);
+        Stopped(EXIT_COMMAND_LINE)
+    })
+}
+
+/// What limits answers over UDP, if that is wanted.
+fn limiter(serve: &Serve) -> Result<Option<Limiter>, Stopped> {
+    let Some(rates) = serve.guards.rates() else { return Ok(None) };
+    let seed = secrets::random_octets().map_err(|error| {
+        cannot_run(&error, "without randomness there is no limit: say so with `--rrl-rate 0`")
+    })?;
+    Ok(Some(Limiter::new(rates, seed)))
 }
 
 /// What the server tells about itself.
@@ -259,7 +283,7 @@ fn serve_zones(
 ) -> Result<(), Stopped> {
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
     let hint = delegation::hint(library.zones().filter_map(|held| held.zone), &addresses);
-    let server = Server::new(listeners, state, Limits::default());
+    let server = Server::new(listeners, state, serve.guards.limits());
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
     if let Some(path) = &serve.cookie_secret {
         server.watch_secrets(path.clone());

@@ -1,5 +1,10 @@
 //! Who may ask, and how often.
 //!
-//! [`cookie`] tells those whose address is theirs from those who may have made it up.
+//! [`acl`] turns addresses away. [`cookie`] tells those whose address is theirs from those who may
+//! have made it up; what is sent to the latter [`rrl`] limits. [`prefix`] is how operators write
+//! blocks of addresses.
 
+pub mod acl;
 pub mod cookie;
+pub mod prefix;
+pub mod rrl;

@@ -24,6 +24,10 @@ pub enum Reason {
     BadCookie,
     /// Cookies are required, and there was none: the question may come over TCP.
     NoCookie,
+    /// The asker's network has been told enough for now: the question may come over TCP.
+    OverRate,
+    /// The asker may not ask.
+    Denied,
     /// No zone here holds the name.
     NotServed,
     /// The zone's file could never be used.
@@ -78,6 +82,14 @@ impl Reason {
             Reason::NoCookie => {
                 (Rcode::NOERROR, Nothing, "no cookie, so over TCP (--cookies required)")
             }
+            Reason::OverRate => {
+                (Rcode::NOERROR, Nothing, "over the rate, so over TCP (--rrl-rate)")
+            }
+            Reason::Denied => (
+                Rcode::REFUSED,
+                Code(Ede::PROHIBITED),
+                "that address may not ask (--allow, --deny)",
+            ),
             Reason::NotServed => {
                 (Rcode::REFUSED, Code(Ede::NOT_AUTHORITATIVE), "no zone here holds the name")
             }
@@ -144,13 +156,15 @@ mod tests {
     use crate::wire::edns::ERROR_TEXT_LEN_MAX;
 
     /// One of each kind.
-    const ALL: [Reason; 20] = [
+    const ALL: [Reason; 22] = [
         Reason::Answered(End::Found),
         Reason::AnsweredStale(End::Found),
         Reason::Identity,
         Reason::CookieGiven,
         Reason::BadCookie,
         Reason::NoCookie,
+        Reason::OverRate,
+        Reason::Denied,
         Reason::NotServed,
         Reason::Broken,
         Reason::Transfer,

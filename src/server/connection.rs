@@ -22,6 +22,10 @@ use std::time::Instant;
 /// connection holds less than 200 kB.
 pub(super) const OUTBOX_LEN_MAX: usize = 64 * 1024;
 
+/// Octets that a client must take for it to count as activity, unless it takes all that waits. Who
+/// reads an octet now and then holds a connection no longer than who reads nothing.
+const TAKEN_LEN_MIN: usize = 4096;
+
 /// Memory that an empty outbox may keep, for the next answer.
 const KEPT_LEN_MAX: usize = 4096;
 
@@ -41,6 +45,8 @@ pub(super) struct Connection {
     outbox: Vec<u8>,
     /// Octets at the front of `outbox` that were written.
     written: usize,
+    /// Octets written since the last activity.
+    taken: usize,
     end: Option<End>,
     active: Instant,
 }
@@ -50,7 +56,7 @@ impl Connection {
     pub(super) fn new(source: SocketAddr, now: Instant) -> Connection {
         let peer = Peer { transport: Transport::Tcp, source };
         let (inbox, outbox) = (Inbox::default(), Vec::new());
-        Connection { peer, inbox, outbox, written: 0, end: None, active: now }
+        Connection { peer, inbox, outbox, written: 0, taken: 0, end: None, active: now }
     }
 
     /// Takes what was read, and answers what is complete.
@@ -65,7 +71,7 @@ impl Connection {
             let Some(query) = self.inbox.next() else {
                 return;
             };
-            self.active = responder.now;
+            (self.active, self.taken) = (responder.now, 0);
             let peer = self.peer;
             if !frame::append(&mut self.outbox, |out| responder.answer(query, peer, out)) {
                 self.stop(End::Malformed);
@@ -86,7 +92,10 @@ impl Connection {
     /// `len` octets of what was to be written are.
     pub(super) fn wrote(&mut self, len: usize, now: Instant) {
         self.written += len;
-        self.active = now;
+        self.taken += len;
+        if self.taken >= TAKEN_LEN_MIN || self.outgoing().is_empty() {
+            (self.active, self.taken) = (now, 0);
+        }
         if self.written >= self.outgoing().len() {
             // What is moved is no longer than what was written, so this costs nothing in the long
             // run; and a client that always leaves a rest makes nothing grow.
@@ -114,8 +123,9 @@ impl Connection {
         self.end.filter(|_| done)
     }
 
-    /// When the last query became complete or the last octet was written. Octets of a query that
-    /// is not complete do not count, or a client could hold its place for one octet in ten seconds.
+    /// When the last query became complete, or the client took a good part of what waits for it.
+    /// Octets of a query that is not complete do not count, or a client could hold its place for one
+    /// octet in ten seconds; nor do octets that are taken one by one.
     pub(super) fn idle_since(&self) -> Instant {
         self.active
     }
@@ -229,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_queries_and_written_octets_are_activity() {
+    fn only_whole_queries_and_answers_that_are_taken_are_activity() {
         let (mut connection, mut responder) = setup();
         let accepted = responder.now;
         responder.now += Duration::from_secs(1);
@@ -237,8 +247,22 @@ mod tests {
         assert_eq!(connection.idle_since(), accepted);
         connection.receive(&query(1)[28..], &mut responder);
         assert_eq!(connection.idle_since(), responder.now);
-        let later = responder.now + Duration::from_secs(1);
+        let (asked, mut later) = (responder.now, responder.now);
+        while connection.outgoing().len() > 1 {
+            later += Duration::from_secs(1);
+            connection.wrote(1, later);
+            assert_eq!(connection.idle_since(), asked, "octets one by one");
+        }
+        later += Duration::from_secs(1);
         connection.wrote(1, later);
-        assert_eq!(connection.idle_since(), later);
+        assert_eq!(connection.idle_since(), later, "all of it");
+
+        let many: Vec<u8> = (0..1000).flat_map(query).collect();
+        connection.receive(&many, &mut responder);
+        let part = TAKEN_LEN_MIN / 2;
+        for (taken, expected) in [(part, responder.now), (part - 1, responder.now), (1, later)] {
+            connection.wrote(taken, later);
+            assert_eq!(connection.idle_since(), expected, "{taken}");
+        }
     }
 }

@@ -25,6 +25,12 @@ pub struct Counters {
     pub udp_answers: u64,
     /// Datagrams that get no answer.
     pub udp_silent: u64,
+    /// Of those, from where the server listens itself.
+    pub udp_own: u64,
+    /// Of those, because such answers went to the asker's network too often.
+    pub udp_held: u64,
+    /// Of the answers made, those sent with TC in place of records for the same reason.
+    pub udp_slipped: u64,
     /// Datagrams longer than any query, dropped unread.
     pub udp_cut: u64,
     /// Answers that the kernel refused to send.
@@ -49,12 +55,16 @@ pub struct Counters {
     pub closed_idle: u64,
     /// Connections closed, idle longest, to make room for a new one.
     pub closed_for_newer: u64,
+    /// Connections closed to make room for a new one of the same client, which had as many as it may.
+    pub closed_for_own_newer: u64,
     /// Connections closed because of what was sent on them.
     pub closed_malformed: u64,
     /// Connections that broke.
     pub closed_broken: u64,
     /// Connections still open when the server ended.
     pub closed_at_end: u64,
+    /// Queries of those who may not ask, over either transport: REFUSED.
+    pub denied: u64,
     /// Queries at which the answering code panicked: faults of ours.
     pub panics: u64,
 }
@@ -64,8 +74,9 @@ impl fmt::Display for Counters {
         let unsent = self.udp_send_failed + self.udp_send_full;
         write!(f, "UDP {} queries, {} answers", self.udp_queries, self.udp_answers)?;
         write!(f, ", {} unanswered, {unsent} unsent", self.udp_silent + self.udp_cut)?;
+        write!(f, ", {} over the rate", self.udp_held + self.udp_slipped)?;
         write!(f, "; TCP {} connections, {} queries", self.tcp_accepted, self.tcp_queries)?;
-        write!(f, ", {} answers", self.tcp_answers)?;
+        write!(f, ", {} answers; {} queries denied", self.tcp_answers, self.denied)?;
         let errors = self.udp_receive_failed + self.tcp_accept_failed;
         write!(f, "; {errors} socket errors, {} internal errors", self.panics)
     }

@@ -95,6 +95,17 @@ fn bind_each(addresses: &[SocketAddr]) -> Result<(Vec<Listener>, Vec<ListenError
     Ok((bound, skipped))
 }
 
+/// From where datagrams would come that the server had sent to itself: the addresses it listens on,
+/// and for a wildcard those that the machine has now.
+pub(super) fn own_addresses(listeners: &[Listener]) -> Vec<SocketAddr> {
+    let mut own: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local).collect();
+    for wildcard in listeners.iter().filter(|listener| listener.wildcard) {
+        let machine = machine_addresses(wildcard.local.port()).unwrap_or_default();
+        own.extend(machine.iter().filter(|one| one.is_ipv4() == wildcard.local.is_ipv4()));
+    }
+    own
+}
+
 /// The addresses of all interfaces, each once, link-local ones with their interface.
 fn machine_addresses(port: u16) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
@@ -354,6 +365,16 @@ mod tests {
         assert_eq!(skipped.iter().map(|error| error.address).collect::<Vec<_>>(), asked[..2]);
         let none = bind_each(&asked[..2]).err().unwrap();
         assert!(none.to_string().contains(&taken.to_string()), "{none}");
+    }
+
+    #[test]
+    fn the_servers_own_addresses_are_those_it_listens_on() {
+        let listeners = ports(&["127.0.0.2:0", "0.0.0.0:0"]);
+        let own = own_addresses(&listeners);
+        assert!(own.contains(&listeners[0].local), "{own:?}");
+        let port = listeners[1].local.port();
+        assert!(own.contains(&address(&format!("127.0.0.1:{port}"))), "{own:?}");
+        assert!(own.iter().all(SocketAddr::is_ipv4));
     }
 
     #[test]

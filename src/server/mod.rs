@@ -20,6 +20,7 @@
 mod accept;
 mod connection;
 mod counters;
+mod descriptors;
 mod frame;
 pub mod listen;
 mod mmsg;
@@ -67,21 +68,27 @@ pub struct Limits {
     /// TCP connections at a time. A connection costs a descriptor and some kilobytes, and 1,024
     /// descriptors are what a process gets where nobody raised it.
     pub connections_max: usize,
+    /// Of these, how many one client may hold: an IPv4 address, an IPv6 /56. Enough for whom a
+    /// hundred machines share an address with.
+    pub per_client_max: usize,
     /// For how long a connection may stay open without a complete query and without taking an
-    /// answer.
+    /// answer, as long as there is room.
     pub idle_max: Duration,
 }
 
 impl Limits {
-    /// For how long a connection may be idle, in units of 100 ms as clients are told (RFC 7828).
-    fn idle_max_ds(&self) -> u16 {
-        u16::try_from(self.idle_max.as_millis() / 100).unwrap_or(u16::MAX)
+    /// For how long a connection may be idle while there are `connections` of them. From half of
+    /// what there is room for this falls, to a tenth (RFC 7766 §6.2.3).
+    fn idle_max_at(&self, connections: usize) -> Duration {
+        let free = self.connections_max.saturating_sub(connections);
+        let tenths = (20 * free).checked_div(self.connections_max).unwrap_or(0).clamp(1, 10);
+        self.idle_max * u32::try_from(tenths).unwrap_or(10) / 10
     }
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { connections_max: 1000, idle_max: Duration::from_secs(10) }
+        Limits { connections_max: 1000, per_client_max: 250, idle_max: Duration::from_secs(10) }
     }
 }
 
@@ -131,7 +138,8 @@ impl Server {
     /// # Errors
     /// Those of the kernel about polls, pipes and descriptors.
     pub fn new(listeners: Vec<Listener>, mut state: State, limits: Limits) -> io::Result<Server> {
-        state.tcp_idle_ds = Some(limits.idle_max_ds());
+        let limits = descriptors::fit(limits, listeners.len());
+        state.own_addresses = listen::own_addresses(&listeners);
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Event::Wake.token())?);
         let signals = Signals::register(poll.registry(), Event::Signal.token())?;
@@ -449,6 +457,15 @@ mod tests {
         worker.apply_changes(&mut state);
         worker.reload();
         assert!(!worker.alive && state.zones.is_empty());
+    }
+
+    #[test]
+    fn a_server_knows_its_own_addresses() {
+        let listeners = listen::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let local = listeners[0].local;
+        let state = State::new(Policy::default());
+        let server = Server::new(listeners, state, Limits::default()).unwrap();
+        assert_eq!(server.responder.state.own_addresses, [local]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::counters::{Counters, LogLimit};
 use crate::clock::Now;
-use crate::respond::{Outcome, Peer, State, Transport, describe, respond};
+use crate::respond::{Outcome, Peer, Reason, Silence, State, Transport, describe, respond};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -96,6 +96,7 @@ impl Responder {
             match guarded(out, |out| respond(message, peer, self.clock, &mut self.state, out)) {
                 Ok(outcome) => {
                     self.log_query(message, peer, &out[base..], outcome);
+                    self.count_outcome(outcome);
                     matches!(outcome, Outcome::Send(_))
                 }
                 Err(panic) => {
@@ -106,6 +107,18 @@ impl Responder {
             };
         self.count(peer.transport, answered);
         answered
+    }
+
+    /// Counts what the operator's rules did.
+    fn count_outcome(&mut self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Drop(Silence::OverRate) => &mut self.counters.udp_held,
+            Outcome::Drop(Silence::OwnAddress) => &mut self.counters.udp_own,
+            Outcome::Send(Reason::OverRate) => &mut self.counters.udp_slipped,
+            Outcome::Send(Reason::Denied) => &mut self.counters.denied,
+            _ => return,
+        };
+        *counter += 1;
     }
 
     fn log_query(&self, message: &[u8], peer: Peer, answer: &[u8], outcome: Outcome) {
@@ -235,6 +248,24 @@ mod tests {
         let date = UNIX_EPOCH + Duration::from_secs((1 << 32) + 7);
         responder.begin_turn(start + Duration::from_millis(1500), date);
         assert_eq!(responder.clock, Now { unix_s: 7, monotonic_ms: 1500 });
+    }
+
+    #[test]
+    fn what_the_operators_rules_do_is_counted() {
+        let mut responder = Responder::new(State::new(Policy::default()));
+        for outcome in [
+            Outcome::Drop(Silence::OverRate),
+            Outcome::Drop(Silence::OwnAddress),
+            Outcome::Send(Reason::OverRate),
+            Outcome::Send(Reason::Denied),
+            Outcome::Drop(Silence::TooShort),
+            Outcome::Send(Reason::NotServed),
+        ] {
+            responder.count_outcome(outcome);
+        }
+        let (udp_held, udp_own, udp_slipped, denied) = (1, 1, 1, 1);
+        let expected = Counters { udp_held, udp_own, udp_slipped, denied, ..Counters::default() };
+        assert_eq!(responder.counters, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! read again at SIGHUP by a thread of its own, because a file may keep its reader waiting and the
 //! loop waits for nobody; if it is no longer good, the secrets stay as they were.
 
-use crate::guard::cookie::{SECRET_LEN, Secret, Secrets, SecretsError};
+use crate::guard::cookie::{Secret, Secrets, SecretsError};
 use crate::sandbox;
 use mio::Waker;
 use std::fmt;
@@ -45,9 +45,17 @@ pub(super) struct SecretFile {
 /// # Errors
 /// Those of the kernel, where it has no randomness.
 pub fn random() -> io::Result<Secrets> {
-    let mut octets = [0; SECRET_LEN];
+    random_octets().map(|octets| Secrets::one(Secret::new(octets)))
+}
+
+/// Octets that nobody can guess.
+///
+/// # Errors
+/// Those of the kernel, where it has no randomness.
+pub fn random_octets<const LEN: usize>() -> io::Result<[u8; LEN]> {
+    let mut octets = [0; LEN];
     getrandom::fill(&mut octets).map_err(io::Error::from)?;
-    Ok(Secrets::one(Secret::new(octets)))
+    Ok(octets)
 }
 
 /// Reads a file of secrets.

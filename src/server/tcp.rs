@@ -6,8 +6,9 @@
 //! thousand busy connections share the loop and none of them, nor all together, keeps it from UDP.
 //!
 //! Strangers open connections, so nothing here waits for them. One that is idle for too long is
-//! closed; when the table is full, the one that has been idle longest makes room for the new one,
-//! because a newcomer asks at once and an old idler may never ask again.
+//! closed, and the fuller the table the sooner; when it is full, the one that has been idle longest
+//! makes room for the new one, because a newcomer asks at once and an old idler may never ask again.
+//! A client that has as many as one may have makes room among its own.
 
 use super::connection::{Connection, End};
 use super::counters::Counters;
@@ -16,10 +17,10 @@ use super::{Event, Limits};
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 /// Octets per read: some 140 queries. With [`TURNS_MAX`] it bounds what streams may ask within one
 /// turn of the loop to about 2,000 queries, a millisecond's work; for so long the receive buffers
@@ -35,6 +36,8 @@ pub(super) struct Connections {
     /// Those that have something to do. A key may have been closed meanwhile, or stand here for a
     /// connection that got the same key since; a turn for nothing does no harm.
     ready: VecDeque<usize>,
+    /// How many connections each client has. The keys are hashed with a seed of this process.
+    clients: HashMap<IpAddr, usize>,
     limits: Limits,
     /// No connection is idle for too long before this. Activity only makes it later, so it is
     /// looked at again when it has come, and not whenever something happens.
@@ -44,6 +47,7 @@ pub(super) struct Connections {
 
 /// One open connection.
 struct Entry {
+    client: IpAddr,
     stream: TcpStream,
     connection: Connection,
     readable: bool,
@@ -60,6 +64,7 @@ enum Closing {
     Broken,
     Idle,
     ForNewer,
+    ForOwnNewer,
     AtEnd,
 }
 
@@ -77,8 +82,8 @@ impl Connections {
     /// An empty table.
     pub(super) fn new(limits: Limits) -> Connections {
         let read_buffer = vec![0; READ_LEN].into_boxed_slice();
-        let (table, ready) = (Slab::new(), VecDeque::new());
-        Connections { table, ready, limits, expiry: None, read_buffer }
+        let (table, ready, clients) = (Slab::new(), VecDeque::new(), HashMap::new());
+        Connections { table, ready, clients, limits, expiry: None, read_buffer }
     }
 
     /// Something happened on a connection.
@@ -104,6 +109,8 @@ impl Connections {
 
     /// Gives connections that are ready a turn each, up to a bound.
     pub(super) fn turn(&mut self, responder: &mut Responder) {
+        let idle_max_ds = u16::try_from(self.idle_max().as_millis() / 100).unwrap_or(u16::MAX);
+        responder.state.tcp_idle_ds = Some(idle_max_ds);
         for _ in 0..self.ready.len().min(TURNS_MAX) {
             let Some(key) = self.ready.pop_front() else {
                 return;
@@ -126,13 +133,18 @@ impl Connections {
         if self.expiry.is_none_or(|expiry| now < expiry) {
             return;
         }
-        let idle_max = self.limits.idle_max;
+        let idle_max = self.idle_max();
         let is_over = |entry: &Entry| entry.connection.idle_since() + idle_max <= now;
         let over = self.table.iter().filter(|(_, entry)| is_over(entry)).map(|(key, _)| key);
         for key in over.collect::<Vec<_>>() {
             self.close(key, Closing::Idle, &mut responder.counters);
         }
-        self.expiry = self.idlest().map(|(_, since)| since + idle_max);
+        self.expiry = self.idlest(|_| true).map(|(_, since)| since + self.idle_max());
+    }
+
+    /// For how long a connection may be idle now.
+    fn idle_max(&self) -> Duration {
+        self.limits.idle_max_at(self.table.len())
     }
 
     /// Closes all.
@@ -142,7 +154,8 @@ impl Connections {
         }
     }
 
-    /// Takes a new connection, in the place of an idle one if the table is full.
+    /// Takes a new connection: in the place of an idle one of the same client if that has as many as
+    /// it may have, or of anybody's if the table is full.
     pub(super) fn add(
         &mut self,
         stream: TcpStream,
@@ -151,11 +164,18 @@ impl Connections {
         responder: &mut Responder,
     ) {
         responder.counters.tcp_accepted += 1;
+        let client = client(source.ip());
+        if self.clients.get(&client).is_some_and(|&count| count >= self.limits.per_client_max) {
+            self.close_idlest_of(client, responder);
+        }
         if self.table.len() >= self.limits.connections_max {
             self.close_idlest(responder);
         }
+        *self.clients.entry(client).or_default() += 1;
         let key = self.table.insert(Entry::new(stream, source, responder.now));
-        self.expiry.get_or_insert(responder.now + self.limits.idle_max);
+        // The fuller the table, the sooner others are idle for too long, too.
+        let expiry = responder.now + self.idle_max();
+        self.expiry = Some(self.expiry.map_or(expiry, |before| before.min(expiry)));
         let stream = &mut self.table[key].stream;
         let (token, interest) =
             (Event::Connection(key).token(), Interest::READABLE.add(Interest::WRITABLE));
@@ -166,16 +186,23 @@ impl Connections {
 
     /// Closes the connection that has been idle longest; whether there was one.
     pub(super) fn close_idlest(&mut self, responder: &mut Responder) -> bool {
-        let Some((key, _)) = self.idlest() else {
+        let Some((key, _)) = self.idlest(|_| true) else {
             return false;
         };
         self.close(key, Closing::ForNewer, &mut responder.counters);
         true
     }
 
-    /// The connection that has been idle longest, and since when.
-    fn idlest(&self) -> Option<(usize, Instant)> {
-        let since = self.table.iter().map(|(key, entry)| (key, entry.connection.idle_since()));
+    fn close_idlest_of(&mut self, client: IpAddr, responder: &mut Responder) {
+        if let Some((key, _)) = self.idlest(|entry| entry.client == client) {
+            self.close(key, Closing::ForOwnNewer, &mut responder.counters);
+        }
+    }
+
+    /// Of the connections that count, the one that has been idle longest, and since when.
+    fn idlest(&self, counts: impl Fn(&Entry) -> bool) -> Option<(usize, Instant)> {
+        let counting = self.table.iter().filter(|(_, entry)| counts(entry));
+        let since = counting.map(|(key, entry)| (key, entry.connection.idle_since()));
         since.min_by_key(|&(_, since)| since)
     }
 
@@ -189,13 +216,20 @@ impl Connections {
 
     /// Closes a connection. The kernel forgets its registration with the socket.
     fn close(&mut self, key: usize, why: Closing, counters: &mut Counters) {
-        self.table.remove(key);
+        let client = self.table.remove(key).client;
+        if let Some(count) = self.clients.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&client);
+            }
+        }
         let counter = match why {
             Closing::Finished(End::Client) => &mut counters.closed_by_client,
             Closing::Finished(End::Malformed) => &mut counters.closed_malformed,
             Closing::Broken => &mut counters.closed_broken,
             Closing::Idle => &mut counters.closed_idle,
             Closing::ForNewer => &mut counters.closed_for_newer,
+            Closing::ForOwnNewer => &mut counters.closed_for_own_newer,
             Closing::AtEnd => &mut counters.closed_at_end,
         };
         *counter += 1;
@@ -207,9 +241,9 @@ impl Entry {
         // Answers are written whole, so the kernel has nothing to gain by waiting for more; where
         // it cannot be told so, answers are late and not wrong.
         let _ = stream.set_nodelay(true);
-        let connection = Connection::new(source, now);
+        let (client, connection) = (client(source.ip()), Connection::new(source, now));
         let (readable, writable, read_closed, queued) = (false, false, false, false);
-        Entry { stream, connection, readable, writable, read_closed, queued }
+        Entry { client, stream, connection, readable, writable, read_closed, queued }
     }
 
     /// One turn: writes what waits, answers what waited for room, reads once and writes again.
@@ -263,6 +297,14 @@ impl Entry {
     }
 }
 
+/// Who has the connections of an address: with IPv6, who has the /56 that customers get.
+fn client(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & u128::MAX << 72).into(),
+    }
+}
+
 /// Whether a call has to wait for an event, or only to be made again; other errors are errors.
 fn would_block(error: io::Error) -> io::Result<bool> {
     match error.kind() {
@@ -290,7 +332,11 @@ mod tests {
 
     /// A table for two connections, and a listener to connect to.
     fn table() -> Table {
-        let limits = Limits { connections_max: 2, idle_max: IDLE_MAX };
+        table_for(2, 10)
+    }
+
+    fn table_for(connections_max: usize, per_client_max: usize) -> Table {
+        let limits = Limits { connections_max, per_client_max, idle_max: IDLE_MAX };
         Table {
             connections: Connections::new(limits),
             responder: Responder::new(State::new(Policy::default())),
@@ -301,8 +347,14 @@ mod tests {
 
     impl Table {
         fn connect(&mut self) -> Client {
+            self.connect_as("127.0.0.1")
+        }
+
+        /// Connects as if from that address.
+        fn connect_as(&mut self, source: &str) -> Client {
             let client = Client::connect(self.listener.local_addr().unwrap()).unwrap();
-            let (stream, source) = self.listener.accept().unwrap();
+            let (stream, _) = self.listener.accept().unwrap();
+            let source = (source.parse::<IpAddr>().unwrap(), 5353).into();
             stream.set_nonblocking(true).unwrap();
             let stream = TcpStream::from_std(stream);
             self.connections.add(stream, source, self.poll.registry(), &mut self.responder);
@@ -319,7 +371,7 @@ mod tests {
     fn a_full_table_closes_who_was_idle_longest() {
         let mut table = table();
         let clients = [(); 3].map(|()| {
-            table.advance(1);
+            table.responder.now += Duration::from_millis(1);
             table.connect()
         });
         assert_eq!(table.connections.table.len(), 2);
@@ -329,7 +381,7 @@ mod tests {
 
     #[test]
     fn idle_connections_are_closed_when_their_time_has_come_and_not_before() {
-        let mut table = table();
+        let mut table = table_for(4, 4);
         assert_eq!(table.connections.expiry(), None);
         let start = table.responder.now;
         let _first = table.connect();
@@ -344,6 +396,43 @@ mod tests {
         table.advance(4);
         assert_eq!(table.connections.expiry(), None);
         assert_eq!(table.responder.counters.closed_idle, 2);
+    }
+
+    #[test]
+    fn the_fuller_the_table_the_sooner_who_is_idle_goes() {
+        let mut table = table_for(20, 20);
+        let _clients: Vec<Client> = (0..10).map(|_| table.connect()).collect();
+        assert_eq!(table.connections.idle_max(), IDLE_MAX);
+        table.advance(4);
+        let _more: Vec<Client> = (0..8).map(|_| table.connect()).collect();
+        assert_eq!(table.connections.idle_max(), Duration::from_secs(2));
+        table.connections.turn(&mut table.responder);
+        assert_eq!(table.responder.state.tcp_idle_ds, Some(20), "as clients are told");
+        table.advance(2);
+        assert_eq!(table.responder.counters.closed_idle, 18, "the first and the later ones");
+        assert_eq!(table.connections.idle_max(), IDLE_MAX);
+        let _full: Vec<Client> = (0..20).map(|_| table.connect()).collect();
+        assert_eq!(table.connections.idle_max(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_client_with_too_many_connections_loses_its_own() {
+        for (client, same, other) in [
+            ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+            ("2001:db8:0:100::1", "2001:db8:0:1ff::9", "2001:db8:0:200::1"),
+        ] {
+            let mut table = table_for(10, 2);
+            let _other = table.connect_as(other);
+            table.advance(1);
+            let first = table.connect_as(client);
+            table.advance(1);
+            let _more: Vec<Client> = (0..4).map(|_| table.connect_as(same)).collect();
+            assert_eq!(table.connections.table.len(), 3, "{client}");
+            assert_eq!(table.responder.counters.closed_for_own_newer, 3);
+            assert_eq!((&first).read(&mut [0]).unwrap(), 0, "the first one is closed");
+            table.connections.close_all(&mut table.responder.counters);
+            assert!(table.connections.clients.is_empty());
+        }
     }
 
     #[test]

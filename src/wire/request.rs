@@ -32,6 +32,10 @@ pub enum Silence {
     Response,
     /// It came from port 0, which nobody can listen on.
     PortZero,
+    /// It came from where this server listens: it would answer itself.
+    OwnAddress,
+    /// The asker's network has been told enough for now.
+    OverRate,
 }
 
 impl fmt::Display for Silence {
@@ -40,6 +44,8 @@ impl fmt::Display for Silence {
             Silence::TooShort => "shorter than a header",
             Silence::Response => "a response, not a query",
             Silence::PortZero => "from port 0, where nobody can listen",
+            Silence::OwnAddress => "from where this server listens itself",
+            Silence::OverRate => "over the rate of such answers to that network (--rrl-rate)",
         })
     }
 }

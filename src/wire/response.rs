@@ -112,6 +112,16 @@ impl<'o> Response<'o> {
         self.names.begin(self.question_end);
     }
 
+    /// Takes back all of it.
+    pub fn abandon(&mut self) {
+        self.out.truncate(self.base);
+    }
+
+    /// Whether the message has more octets than these so far.
+    pub fn is_longer_than(&self, octets: usize) -> bool {
+        self.len() > octets
+    }
+
     /// Sets the response code, and the reason in more detail, before any record is written. An EDE
     /// is sent to those alone whose query had an OPT record (RFC 8914 §3).
     pub fn status(&mut self, rcode: Rcode, error: Option<ExtendedError>) {

@@ -19,4 +19,5 @@ pub mod query;
 pub mod rdata;
 pub mod scenario;
 pub mod server;
+pub mod state;
 pub mod zone_text;

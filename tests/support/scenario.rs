@@ -3,7 +3,8 @@
 //! ```text
 //! # RFC 4592 §2.2.1: what a wildcard does, and what it leaves alone
 //! option minimal-responses no            a flag of `serve`; before the zones
-//! option nsid ns1                        so are the others in FLAGS
+//! option nsid ns1                        so are the others in FLAGS; allow and deny speak of
+//!                                        192.0.2.1 and 127.0.0.1, where questions come from
 //! zone example.                          indented zone file text follows, in the file example.zone
 //!   @ 3600 SOA ns.example.com. admin 1 7200 900 1209600 300
 //!   * 3600 MX  10 host1
@@ -47,8 +48,16 @@ const RCODES: [&str; 11] = [
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
 /// The flags of `serve` that a scenario may set.
-const FLAGS: [&str; 6] =
-    ["minimal-responses", "aliases-across-zones", "cookies", "nsid", "identity", "version-text"];
+const FLAGS: [&str; 8] = [
+    "minimal-responses",
+    "aliases-across-zones",
+    "cookies",
+    "nsid",
+    "identity",
+    "version-text",
+    "allow",
+    "deny",
+];
 /// Types whose data is names and numbers: capitals mean nothing in it.
 const CASELESS: [&str; 7] = ["NS", "CNAME", "DNAME", "SOA", "PTR", "MX", "SRV"];
 

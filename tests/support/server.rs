@@ -16,6 +16,9 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// What stands before the address in the line by which the server says that it listens.
 const LISTENING: &str = "listening on ";
 
+/// The built program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_zonesmith");
+
 /// A running server; killed if the test ends before it is stopped.
 pub struct Server {
     child: Child,
@@ -26,7 +29,22 @@ pub struct Server {
 impl Server {
     /// Starts `serve FOLDER` with more arguments and waits until it listens.
     pub fn start(folder: &Path, arguments: &[&str]) -> Result<Server, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zonesmith"));
+        Server::start_by(Command::new(PROGRAM), folder, arguments)
+    }
+
+    /// The same with so many descriptors at most.
+    pub fn start_with_descriptors(
+        count: usize,
+        folder: &Path,
+        arguments: &[&str],
+    ) -> Result<Server, String> {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, PROGRAM]);
+        Server::start_by(shell, folder, arguments)
+    }
+
+    fn start_by(mut command: Command, folder: &Path, arguments: &[&str]) -> Result<Server, String> {
         command.arg("serve").arg(folder).args(arguments);
         command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET");
         Server::start_as(command)
