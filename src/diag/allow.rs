@@ -1,7 +1,7 @@
 //! `; zonesmith: allow(Z301)`: which warnings did the author of a file say he knows about?
 //!
-//! The comment stands on the record's line, or on any line of a record that parentheses join; it may
-//! name several codes, with commas between. It never silences an error. A file is searched for it
+//! The comment stands on the record's line, or on any line of a record of several; it may name several
+//! codes, with commas between. It never silences an error. A file is searched for it
 //! only where there is a warning to show, so that it costs nothing otherwise.
 
 use super::{Diagnostic, Report, SourceMap};
@@ -29,7 +29,10 @@ fn is_allowed(finding: &Diagnostic, sources: &SourceMap) -> bool {
         at += line.len() + 1;
         is_within
     });
-    within.any(|line| comment(line).is_some_and(|comment| allows(comment, finding.code.id)))
+    let mut quoted = false;
+    within.any(|line| {
+        comment(line, &mut quoted).is_some_and(|comment| allows(comment, finding.code.id))
+    })
 }
 
 /// Whether a comment allows a code.
@@ -42,14 +45,15 @@ fn allows(comment: &[u8], id: &str) -> bool {
     })
 }
 
-/// What stands behind the semicolon of a line that is in no quotes and behind no backslash.
-fn comment(line: &[u8]) -> Option<&[u8]> {
-    let (mut quoted, mut at) = (false, 0);
+/// What stands behind the semicolon of a line that is in no quotes and behind no backslash. `quoted`
+/// says whether the line begins inside a string, and then whether it ends inside one.
+fn comment<'l>(line: &'l [u8], quoted: &mut bool) -> Option<&'l [u8]> {
+    let mut at = 0;
     while let Some(&octet) = line.get(at) {
         match octet {
             b'\\' => at += 1,
-            b'"' => quoted = !quoted,
-            b';' if !quoted => return Some(&line[at + 1..]),
+            b'"' => *quoted = !*quoted,
+            b';' if !*quoted => return Some(&line[at + 1..]),
             _ => {}
         }
         at += 1;
@@ -100,6 +104,10 @@ mod tests {
     fn a_string_is_no_comment_and_an_error_no_warning() {
         let text = "a TXT \"; zonesmith: allow(Z209)\" x";
         assert!(is_left(text, &codes::DUPLICATE, "x", "x"));
+        let text = "a TXT \"b\n; zonesmith: allow(Z209)\" x";
+        assert!(is_left(text, &codes::DUPLICATE, "x", "x"), "nor is one of several lines");
+        let text = "a TXT \"b\nc\" x ; zonesmith: allow(Z209)";
+        assert!(!is_left(text, &codes::DUPLICATE, "x", "x"));
         let text = "a A 1 ; zonesmith: allow(Z106)";
         assert!(is_left(text, &codes::BAD_DATA, "1", "1"));
     }

@@ -9,6 +9,7 @@
 //! Where BIND's manual leaves a choice:
 //! - Data of several words stand in quotes, which are taken away (`MX "10 mail$"`, and `\"` inside
 //!   for a quote that stays). BIND refuses them without, and so does this.
+//! - Data over several lines are refused, for each record is one line; so are they in BIND.
 //! - A `$` without braces is the number. BIND 9.18 adds the offset of the braces before it.
 //! - What follows the range or the base is an error. BIND ignores `1-9x`.
 //! - A line that starts with a blank behind `$GENERATE` takes the owner of the record before it, and
@@ -152,6 +153,10 @@ impl Line {
                 .help("put data of several words into quotes, as in `\"10 mail$\"`")
                 .into());
         };
+        if data.of(entry.text).contains(&b'\n') {
+            let what = "the data of a $GENERATE line go on over several lines";
+            return Err(bad(entry, *data, what.into(), "write a line end as `\\010`"));
+        }
         let mut parts = Vec::with_capacity(words.len());
         for &word in words {
             parts.push(match word == *owner || word == *data {

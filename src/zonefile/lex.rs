@@ -7,10 +7,13 @@
 //! Where RFC 1035 §5.1 leaves a choice:
 //! - Parentheses may stand within parentheses, and may enclose owner and type (BIND; NSD and Knot
 //!   refuse both).
-//! - A quoted string ends on its line: a forgotten quote would else swallow what follows up to the
-//!   next one. A backslash does not join lines either, in quotes or out of them. BIND lets an escaped
-//!   line end stand in a string, NSD any line end, Knot none. Outside NSD alone takes `\` at the end
-//!   of a line.
+//! - A quoted string may go on over lines, for "any character can occur" in quotes; the line ends are
+//!   part of it, with a backslash before them or without. But a forgotten quote must not swallow what
+//!   follows up to the next one. So the line that closes the string must need it: read by itself it
+//!   has a quote too many, read as the string's end it has none. No other line of the string has a
+//!   quote, and the string is no longer than the text of a character-string can be. NSD takes any
+//!   line end, Knot those in parentheses, BIND those with a backslash before them.
+//! - A backslash outside quotes does not join lines; NSD alone takes it.
 //! - A quote within a word starts a word of its own, so `a"b c"d` is three, as in BIND and NSD; Knot
 //!   refuses it. In the data of SVCB and HTTPS it belongs to the word: `alpn="h2,h3"` (RFC 9460
 //!   §2.1). Only who knows the type can tell, so such words are found whole and split by
@@ -65,6 +68,9 @@ pub(super) struct Lexer<'t> {
     /// The entry has had a word with a quote inside.
     glued: bool,
 }
+
+/// The most octets of a string over several lines: 255, each as an escape (RFC 1035 §5.1).
+const LINES_LEN_MAX: usize = 4 * 255;
 
 /// The byte order mark that some editors write (RFC 3629 §6).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -164,7 +170,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// A word without quotes around it. A quote inside one, as in `alpn="h2,h3"`, protects up to
-    /// its partner on the same line.
+    /// its partner.
     fn word(&mut self) -> Result<Word, Fault> {
         let start = self.at;
         while let Some(&octet) = self.text.get(self.at) {
@@ -195,11 +201,14 @@ impl<'t> Lexer<'t> {
     /// Where the quote is that closes the one here.
     fn string_end(&mut self) -> Result<usize, Fault> {
         let start = self.at + 1;
-        let Some(end) = quote_end(self.text, start) else {
+        let Some(end) = string_end(self.text, start) else {
             return Err(self.fault(self.at, start, &OPEN_QUOTE));
         };
         match memchr::memchr(0, &self.text[start..end]) {
-            Some(at) => Err(self.fault(start + at, start + at + 1, &ZERO)),
+            Some(at) => {
+                self.at = start + at;
+                Err(self.fault(self.at, self.at + 1, &ZERO))
+            }
             None => Ok(end),
         }
     }
@@ -232,7 +241,7 @@ impl<'t> Lexer<'t> {
 const OPEN_QUOTE: Fault = Fault {
     start: 0,
     end: 0,
-    message: "this quote is not closed on its line",
+    message: "this quote is not closed",
     label: "opened here",
     help: "add a `\"` where the string ends; inside a string a quote is written `\\\"`",
 };
@@ -286,17 +295,53 @@ pub(super) fn split_at_quotes(text: &[u8], words: &[Word]) -> Vec<Word> {
     split
 }
 
-/// Where the quote is that closes a string starting at `start`, if it is on the same line.
+/// Where the quote is that closes a string starting at `start`. On another line it does so only if
+/// that line makes no sense without the string.
+fn string_end(text: &[u8], start: usize) -> Option<usize> {
+    if let Some(end) = quote_end(first_line(&text[start..]), 0) {
+        return Some(start + end);
+    }
+    let reach = &text[start..text.len().min(start + LINES_LEN_MAX + 1)];
+    let end = start + quote_end(reach, 0)?;
+    let line_start = start + memchr::memrchr(b'\n', &text[start..end])? + 1;
+    let line = first_line(&text[line_start..]);
+    let closes = is_balanced(&text[end + 1..line_start + line.len()], |_| true);
+    // a semicolon right behind a word is part of a string more often than the start of a comment
+    let by_itself = is_balanced(line, |before| matches!(before, None | Some(b' ' | b'\t')));
+    (closes && !by_itself).then_some(end)
+}
+
+/// Where the next quote is that no backslash stands before.
 fn quote_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         match text.get(at)? {
             b'"' => return Some(at),
-            b'\n' => return None,
-            b'\\' if text.get(at + 1).is_some_and(|&next| next != b'\n') => at += 2,
+            b'\\' => at += 2,
             _ => at += 1,
         }
     }
+}
+
+/// The text up to its first line end.
+fn first_line(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())]
+}
+
+/// Whether each quote of a line has its partner, those of its comment aside. A semicolon begins one if
+/// `comments` says so of the octet before it.
+fn is_balanced(line: &[u8], comments: impl Fn(Option<u8>) -> bool) -> bool {
+    let (mut quoted, mut at) = (false, 0);
+    while let Some(&octet) = line.get(at) {
+        match octet {
+            b'"' => quoted = !quoted,
+            b';' if !quoted && comments(line[..at].last().copied()) => return true,
+            b'\\' => at += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    !quoted
 }
 
 /// A place in the file; [`crate::diag::SourceMap`] takes no file where it would not fit.
@@ -339,7 +384,7 @@ mod tests {
         assert_eq!(
             entries("a \"b\nc )\nd"),
             [
-                vec!["2 this quote is not closed on its line"],
+                vec!["2 this quote is not closed"],
                 vec!["7 this parenthesis closes none"],
                 vec!["", "d"],
             ]
@@ -356,6 +401,17 @@ mod tests {
         let shown: Vec<_> = split.iter().map(|word| (word.of(text), word.quoted)).collect();
         let [a, d, f, g] = [&b"a"[..], b"d", b"f", b"g\\\"h"].map(|word| (word, false));
         assert_eq!(shown, [a, (b"b c", true), d, (b"e", true), f, g]);
+    }
+
+    #[test]
+    fn strings_go_on_over_lines_that_need_them() {
+        assert_eq!(entries("a \"b\nc\" d\ne"), [vec!["", "a", "b\nc", "d"], vec!["", "e"]]);
+        assert_eq!(entries("a \"b\\\n\nc;\" k=\"\" ; d")[0], ["", "a", "b\\\n\nc;", "k=\"\""]);
+        for forgotten in ["a \"b\nc d", "a \"b\nc \"d\"", "a \"b\n; 19\" of c", "a \"b\nc \\\" d"] {
+            assert_eq!(entries(forgotten)[0], ["2 this quote is not closed"], "{forgotten:?}");
+        }
+        let long = |len| entries(&format!("a \"{}\n\"", "b".repeat(len))).swap_remove(0).len();
+        assert_eq!((long(LINES_LEN_MAX - 1), long(LINES_LEN_MAX)), (3, 1));
     }
 
     #[test]
