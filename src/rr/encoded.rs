@@ -17,14 +17,18 @@ const NSAP: &str = "an address in hexadecimal behind 0x (as in 0x47.0005.80)";
 
 /// The remaining words as one hexadecimal number: at least one octet.
 pub(super) fn parse_hex(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let digits = rest(words, HEX, u8::is_ascii_hexdigit)?;
-    decoded(HEXLOWER_PERMISSIVE.decode(&digits).ok(), words, HEX, out)
+    let (digits, odd) = rest(words, HEX, 2, u8::is_ascii_hexdigit)?;
+    let octets = HEXLOWER_PERMISSIVE.decode(&digits).ok();
+    out.extend(octets.ok_or_else(|| words.expected_at(odd, HEX))?);
+    Ok(())
 }
 
 /// The remaining words as base64: at least one octet.
 pub(super) fn parse_base64(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let letters = rest(words, BASE64_WORDS, is_base64)?;
-    decoded(BASE64.decode(&letters).ok(), words, BASE64_WORDS, out)
+    let (letters, odd) = rest(words, BASE64_WORDS, 4, is_base64)?;
+    let octets = BASE64.decode(&letters).ok();
+    out.extend(octets.ok_or_else(|| words.expected_at(odd, BASE64_WORDS))?);
+    Ok(())
 }
 
 /// The remaining words as base64, if there are any.
@@ -171,21 +175,27 @@ fn print_joined<'a>(groups: impl Iterator<Item = &'a [u8]>, joint: char, out: &m
     }
 }
 
-/// The remaining words joined: at least one, and none with another octet than `is_digit` allows.
+/// The remaining words joined: at least one, and none with another octet than `is_digit` allows. Also
+/// the number of the word that is wrong if they cannot be decoded: people cut them between octets, so
+/// it is the first that is no multiple of `unit` digits, or else the last.
 fn rest(
     words: &mut Words<'_>,
     expected: &'static str,
+    unit: usize,
     is_digit: impl Fn(&u8) -> bool,
-) -> Result<Vec<u8>, DataError> {
-    let mut joined = Vec::new();
+) -> Result<(Vec<u8>, usize), DataError> {
+    let (mut joined, mut odd) = (Vec::new(), None);
     while words.peek().is_some() || joined.is_empty() {
         let word = words.take(expected)?;
         if word.is_empty() || !word.iter().all(&is_digit) {
             return Err(words.expected(expected));
         }
+        if word.len() % unit != 0 {
+            odd = odd.or(Some(words.last()));
+        }
         joined.extend_from_slice(word);
     }
-    Ok(joined)
+    Ok((joined, odd.unwrap_or(words.last())))
 }
 
 fn is_base64(octet: &u8) -> bool {

@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, rdata, table};
 use hashbrown::HashTable;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The most findings about one zone: with a wrong origin each record has one.
 const FINDINGS_MAX: usize = 1000;
@@ -102,6 +102,7 @@ impl Builder {
             return None;
         }
         self.check_membership(soa);
+        self.check_single_soa(soa);
         self.records.sort_by_key(|record| (record.name != soa.name, record.name, record.rtype));
         let mut zone = self.lay_out();
         let causes = zone.add_empty_non_terminals(self.name(soa.name).to_buf().as_name());
@@ -161,6 +162,11 @@ impl Builder {
         self.findings.len() >= FINDINGS_MAX
     }
 
+    /// Whether something was found that keeps the zone from being served.
+    pub(super) fn is_unusable(&self) -> bool {
+        self.unusable
+    }
+
     /// Notes a finding. Past the limit the last one gives way.
     pub(super) fn find(
         &mut self,
@@ -174,7 +180,7 @@ impl Builder {
         self.findings.last_mut().expect("one was just pushed")
     }
 
-    /// Every record is at the apex or below it, and the SOA alone at the apex.
+    /// Every record is at the apex or below it. Where most are not, the apex is wrong.
     fn check_membership(&mut self, soa: Raw) {
         let apex = self.name(soa.name).to_buf();
         let outside: Vec<Raw> = self
@@ -183,13 +189,27 @@ impl Builder {
             .copied()
             .filter(|record| !self.name(record.name).is_within(apex.as_name()))
             .collect();
-        for record in &outside {
+        if outside.len() * 2 >= self.records.len() {
+            let apart = (outside.len(), self.records.len());
+            let what = format!("{} of {} records are not within {apex}", apart.0, apart.1);
+            let found = self.find(&codes::OUT_OF_ZONE, soa.span, what);
+            found.label = "the zone is the owner of this SOA".into();
+            found.related.push((outside[0].span, "the first one".into()));
+            found.help = Some("`@` is the origin: the file's name, or what $ORIGIN says".into());
+            return;
+        }
+        let mut told = HashSet::new();
+        for record in outside.iter().filter(|record| told.insert(record.name)) {
             let what = format!("{} is not within {apex}", self.name(record.name));
             let found = self.find(&codes::OUT_OF_ZONE, record.span, what);
             found.related.push((soa.span, "the zone is the owner of this SOA".into()));
             found.help =
                 Some("without its final dot a name is relative to the origin, see $ORIGIN".into());
         }
+    }
+
+    /// There is one SOA.
+    fn check_single_soa(&mut self, soa: Raw) {
         let others: Vec<Raw> = self
             .records
             .iter()
@@ -283,6 +303,13 @@ impl Builder {
                 .push((first.span, format!("TTL {} here", first.ttl)));
         }
         lowest
+    }
+
+    /// The type and place of the record that follows another in its file.
+    pub(super) fn next_behind(&self, place: Span) -> Option<(Rtype, Span)> {
+        let records = self.records.iter().map(|record| (record.rtype, record.span));
+        let behind = records.filter(|(_, at)| at.source == place.source && at.start > place.start);
+        behind.min_by_key(|(_, at)| at.start)
     }
 
     /// Where the first record of a name and type stands.

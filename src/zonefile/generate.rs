@@ -18,7 +18,7 @@
 //! Errors point at the words of the `$GENERATE` line, and say what was generated. The first one ends
 //! the line: the others would say the same.
 
-use super::entry::head;
+use super::entry::{head, stands_twice};
 use super::{Entry, Outcome, Reader, lex};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::rr::decimal;
@@ -139,12 +139,18 @@ impl Line {
                 .into());
         };
         let numbers = Range::read(entry, entry.words[1])?;
+        if owner.of(entry.text) == entry.words[1].of(entry.text) {
+            return Err(stands_twice(entry, *owner).into());
+        }
         if owner.quoted {
             let what = "the owner of a $GENERATE line stands without quotes";
             return Err(bad(entry, *owner, what.into(), "remove the quotes"));
         }
         let data = head(entry, fields)?.data;
         let [data] = data else {
+            if let Some(repeated) = data.get(1).and_then(|&second| entry.repeated_before(second)) {
+                return Err(stands_twice(entry, repeated).into());
+            }
             let (span, what) = match data.get(1) {
                 None => (entry.end(), "the data of the records are missing"),
                 Some(&second) => (entry.span(second), "$GENERATE takes the data as one word"),
@@ -213,6 +219,11 @@ impl Range {
         let (stop, step) = slash.map_or((rest, &b"1"[..]), |at| (&rest[..at], &rest[at + 1..]));
         Some(Range { start: decimal(start)?, stop: decimal(stop)?, step: decimal(step)? })
     }
+}
+
+/// Whether a word would be the range of a `$GENERATE` line.
+pub(super) fn is_range(octets: &[u8]) -> bool {
+    Range::of(octets).is_some()
 }
 
 /// Splits a word at its dollar signs.

@@ -31,7 +31,8 @@ use crate::rr::text::Word;
 pub(super) struct Shape {
     /// With a blank: the owner is that of the record before.
     pub(super) starts_blank: bool,
-    /// A word holds a quote that is not its first octet: see [`split_at_quotes`].
+    /// A word holds a quote that is not its first octet, see [`split_at_quotes`], or stands right
+    /// behind a string.
     pub(super) glued: bool,
 }
 
@@ -67,10 +68,18 @@ pub(super) struct Lexer<'t> {
     at: usize,
     /// The entry has had a word with a quote inside.
     glued: bool,
+    /// Where that quote was, if not behind `=`: most likely it should not be there.
+    stray: Option<usize>,
+    /// The opening parentheses up to the end of the file that are known to have no partner: it is not
+    /// looked for again.
+    unclosed: Vec<usize>,
 }
 
 /// The most octets of a string over several lines: 255, each as an escape (RFC 1035 §5.1).
 const LINES_LEN_MAX: usize = 4 * 255;
+
+/// How far behind a broken entry its end is looked for, in octets.
+const REACH_MAX: usize = 4096;
 
 /// The byte order mark that some editors write (RFC 3629 §6).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -78,7 +87,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Lexer<'t> {
         let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Lexer { text, at, glued: false }
+        Lexer { text, at, glued: false, stray: None, unclosed: Vec::new() }
     }
 
     /// Where the next token is looked for.
@@ -97,7 +106,7 @@ impl<'t> Lexer<'t> {
                 return Ok(None);
             };
             let starts_blank = matches!(first, b' ' | b'\t');
-            self.glued = false;
+            (self.glued, self.stray) = (false, None);
             self.read_entry(words)?;
             if !words.is_empty() {
                 return Ok(Some(Shape { starts_blank, glued: self.glued }));
@@ -108,19 +117,30 @@ impl<'t> Lexer<'t> {
     /// Reads words to the end of the line, or of the last line that parentheses join to it.
     fn read_entry(&mut self, words: &mut Vec<Word>) -> Result<(), Fault> {
         let mut open = Vec::new();
+        let (mut opened, mut glued) = (false, None);
         while let Some(token) = self.token()? {
             match token {
                 Token::Word(word) => words.push(word),
-                Token::Open(at) => open.push(at),
-                Token::Close(_) if open.pop().is_none() => return Err(self.unopened()),
+                Token::Open(at) if self.unclosed.binary_search(&at).is_ok() => {
+                    return Err(self.unclosed(at));
+                }
+                Token::Open(at) => {
+                    opened = true;
+                    open.push(at);
+                }
+                Token::Close(at) if open.pop().is_none() => {
+                    let first = words.first().filter(|_| !opened && !self.is_glued(at));
+                    let start = first.map_or(at, |word| word.start as usize);
+                    return Err(self.unopened(glued.unwrap_or(start)));
+                }
+                Token::Close(at) if self.is_glued(at) => glued = glued.or(Some(at)),
                 Token::LineEnd if open.is_empty() => return Ok(()),
                 Token::Close(_) | Token::LineEnd | Token::Comment { .. } => {}
             }
         }
-        match open.first() {
-            Some(&start) => Err(self.unclosed(start)),
-            None => Ok(()),
-        }
+        let first = open.first().copied();
+        self.unclosed = open;
+        first.map_or(Ok(()), |start| Err(self.unclosed(start)))
     }
 
     /// The next token. `None` at the end of the file.
@@ -181,6 +201,9 @@ impl<'t> Lexer<'t> {
                 }
                 b'"' => {
                     self.glued = true;
+                    if self.at > start && self.text[self.at - 1] != b'=' {
+                        self.stray = self.stray.or(Some(self.at));
+                    }
                     self.at = self.string_end()? + 1;
                 }
                 0 => return Err(self.fault(self.at, self.at + 1, &ZERO)),
@@ -195,6 +218,7 @@ impl<'t> Lexer<'t> {
         let start = self.at + 1;
         let end = self.string_end()?;
         self.at = end + 1;
+        self.glued |= self.text.get(self.at).is_some_and(|octet| !b" \t\r\n;()".contains(octet));
         Ok(Word { start: place(start), end: place(end), quoted: true })
     }
 
@@ -202,7 +226,8 @@ impl<'t> Lexer<'t> {
     fn string_end(&mut self) -> Result<usize, Fault> {
         let start = self.at + 1;
         let Some(end) = string_end(self.text, start) else {
-            return Err(self.fault(self.at, start, &OPEN_QUOTE));
+            let open = self.stray.take().unwrap_or(self.at);
+            return Err(self.fault(open, open + 1, &OPEN_QUOTE));
         };
         match memchr::memchr(0, &self.text[start..end]) {
             Some(at) => {
@@ -219,8 +244,18 @@ impl<'t> Lexer<'t> {
         Fault { start: place(start), end: place(end), ..*like }
     }
 
-    fn unopened(&mut self) -> Fault {
-        self.fault(self.at - 1, self.at, &UNOPENED)
+    /// Whether the parenthesis there has no blank before it or none behind it: then it is more likely
+    /// to be a slip than one that stands by itself.
+    fn is_glued(&self, at: usize) -> bool {
+        let is_blank = |octet: Option<&u8>| octet.is_none_or(|octet| b" \t\r\n;".contains(octet));
+        let before = at.checked_sub(1).and_then(|before| self.text.get(before));
+        !is_blank(before) || !is_blank(self.text.get(at + 1))
+    }
+
+    /// The fault of a closing parenthesis, from `start`.
+    fn unopened(&mut self, start: usize) -> Fault {
+        let end = if self.text[start] == b')' { start + 1 } else { self.at };
+        self.fault(start, end, &UNOPENED)
     }
 
     /// An open parenthesis swallows the rest of the file. Goes on behind its line and the indented
@@ -234,7 +269,34 @@ impl<'t> Lexer<'t> {
                 break;
             }
         }
-        Fault { start: place(start), end: place(start + 1), ..UNCLOSED }
+        let mut inside = Lexer { at: start + 1, ..Lexer::new(&self.text[..self.at]) };
+        let mut last = 0;
+        while let Ok(Some(token)) = inside.token() {
+            if let Token::Word(word) = token {
+                last = word.end + u32::from(word.quoted);
+            }
+        }
+        // one that stands right behind a word is most likely a slip itself
+        let end =
+            if self.is_glued(start) && !self.text[..start].ends_with(b" ") { 0 } else { last }
+                .max(place(start + 1));
+        Fault { start: place(start), end, ..UNCLOSED }
+    }
+
+    /// Behind a broken entry: if a parenthesis is closed in the indented lines that follow, and none of
+    /// them opened it, they belong to the entry, and are left out.
+    pub(super) fn skip_to_unopened(&mut self) {
+        let reach = &self.text[..self.text.len().min(self.at + REACH_MAX)];
+        let at = self.at + usize::from(reach.get(self.at) == Some(&b'\n'));
+        let mut ahead = Lexer { at, ..Lexer::new(reach) };
+        let mut words = Vec::new();
+        while let Some(b' ' | b'\t') = reach.get(ahead.at) {
+            match ahead.read_entry(&mut words) {
+                Ok(()) => words.clear(),
+                Err(fault) if fault.message == UNOPENED.message => self.at = ahead.at,
+                Err(_) => return,
+            }
+        }
     }
 }
 
@@ -246,8 +308,8 @@ const OPEN_QUOTE: Fault = Fault {
     help: "add a `\"` where the string ends; inside a string a quote is written `\\\"`",
 };
 const UNOPENED: Fault = Fault {
-    message: "this parenthesis closes none",
-    label: "no `(` before it",
+    message: "a `)` without a `(` before it",
+    label: "",
     help: "remove it, or open one on the record's first line",
     ..OPEN_QUOTE
 };
@@ -385,7 +447,7 @@ mod tests {
             entries("a \"b\nc )\nd"),
             [
                 vec!["2 this quote is not closed"],
-                vec!["7 this parenthesis closes none"],
+                vec!["5 a `)` without a `(` before it"],
                 vec!["", "d"],
             ]
         );

@@ -11,6 +11,7 @@
 )]
 
 pub mod message;
+pub mod mutants;
 pub mod peers;
 pub mod program;
 pub mod query;
