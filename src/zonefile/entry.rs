@@ -15,7 +15,7 @@
 
 use super::directive::bad_ttl;
 use super::slip::{self, Data, Slip};
-use super::{Entry, Outcome, Place, Reader, lex};
+use super::{Entry, Outcome, Place, Reader, lex, quote};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::name::{Name, NameBuf};
 use crate::rr::table::{Field, Row};
@@ -35,7 +35,7 @@ impl Reader<'_> {
     /// Reads a record and hands it on.
     pub(super) fn record(&mut self, entry: Entry<'_>) -> Outcome {
         if entry.shape.glued {
-            let split = lex::split_at_quotes(entry.text, entry.words);
+            let split = quote::split_at_quotes(entry.text, entry.words);
             return self.record(unglued(entry, &split));
         }
         let words = self.owner(entry)?;

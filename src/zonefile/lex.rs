@@ -4,26 +4,21 @@
 //! comments run from `;` to the end of the line, quotes and backslashes protect what they enclose.
 //! Words keep their escapes: only who knows the field knows what they mean.
 //!
-//! Where RFC 1035 §5.1 leaves a choice:
+//! Where RFC 1035 §5.1 leaves a choice ([`quote`](super::quote) has those about strings over lines):
 //! - Parentheses may stand within parentheses, and may enclose owner and type (BIND; NSD and Knot
 //!   refuse both).
-//! - A quoted string may go on over lines, for "any character can occur" in quotes; the line ends are
-//!   part of it, with a backslash before them or without. But a forgotten quote must not swallow what
-//!   follows up to the next one. So the line that closes the string must need it: read by itself it
-//!   has a quote too many, read as the string's end it has none. No other line of the string has a
-//!   quote, and the string is no longer than the text of a character-string can be. NSD takes any
-//!   line end, Knot those in parentheses, BIND those with a backslash before them.
 //! - A backslash outside quotes does not join lines; NSD alone takes it.
 //! - A quote within a word starts a word of its own, so `a"b c"d` is three, as in BIND and NSD; Knot
 //!   refuses it. In the data of SVCB and HTTPS it belongs to the word: `alpn="h2,h3"` (RFC 9460
 //!   §2.1). Only who knows the type can tell, so such words are found whole and split by
-//!   [`split_at_quotes`].
+//!   [`split_at_quotes`](super::quote::split_at_quotes).
 //! - Line ends are LF and CRLF. A carriage return elsewhere is an error, as in Knot: BIND and NSD
 //!   take it for a line end, and whoever sees one long line in an editor does not.
 //! - An octet of zero in a word is an error, as in Knot: it is what a crash leaves in a file. BIND
 //!   refuses it outside quotes; NSD cuts the string there. In a comment it does no harm.
 //! - A form feed is no blank, in all four.
 
+use super::quote::string_end;
 use crate::rr::text::Word;
 
 /// How an entry begins.
@@ -31,7 +26,7 @@ use crate::rr::text::Word;
 pub(super) struct Shape {
     /// With a blank: the owner is that of the record before.
     pub(super) starts_blank: bool,
-    /// A word holds a quote that is not its first octet, see [`split_at_quotes`], or stands right
+    /// A word holds a quote that is not its first octet, see [`split_at_quotes`](super::quote::split_at_quotes), or stands right
     /// behind a string.
     pub(super) glued: bool,
 }
@@ -74,9 +69,6 @@ pub(super) struct Lexer<'t> {
     /// looked for again.
     unclosed: Vec<usize>,
 }
-
-/// The most octets of a string over several lines: 255, each as an escape (RFC 1035 §5.1).
-const LINES_LEN_MAX: usize = 4 * 255;
 
 /// How far behind a broken entry its end is looked for, in octets.
 const REACH_MAX: usize = 4096;
@@ -331,91 +323,16 @@ const ZERO: Fault = Fault {
     ..OPEN_QUOTE
 };
 
-/// Splits words at the quotes inside them: in `a"b c"d` there are three.
-pub(super) fn split_at_quotes(text: &[u8], words: &[Word]) -> Vec<Word> {
-    let mut split = Vec::with_capacity(words.len() + 2);
-    for &word in words {
-        let (mut start, mut at) = (word.start as usize, word.start as usize);
-        while !word.quoted && at < word.end as usize {
-            match text[at] {
-                b'\\' => at += 2,
-                b'"' => {
-                    let end = quote_end(text, at + 1).unwrap_or(at + 1);
-                    if start < at {
-                        split.push(Word { start: place(start), end: place(at), quoted: false });
-                    }
-                    split.push(Word { start: place(at + 1), end: place(end), quoted: true });
-                    (start, at) = (end + 1, end + 1);
-                }
-                _ => at += 1,
-            }
-        }
-        if word.quoted || start < word.end as usize {
-            split.push(Word { start: place(start), ..word });
-        }
-    }
-    split
-}
-
-/// Where the quote is that closes a string starting at `start`. On another line it does so only if
-/// that line makes no sense without the string.
-fn string_end(text: &[u8], start: usize) -> Option<usize> {
-    if let Some(end) = quote_end(first_line(&text[start..]), 0) {
-        return Some(start + end);
-    }
-    let reach = &text[start..text.len().min(start + LINES_LEN_MAX + 1)];
-    let end = start + quote_end(reach, 0)?;
-    let line_start = start + memchr::memrchr(b'\n', &text[start..end])? + 1;
-    let line = first_line(&text[line_start..]);
-    let closes = is_balanced(&text[end + 1..line_start + line.len()], |_| true);
-    // a semicolon right behind a word is part of a string more often than the start of a comment
-    let by_itself = is_balanced(line, |before| matches!(before, None | Some(b' ' | b'\t')));
-    (closes && !by_itself).then_some(end)
-}
-
-/// Where the next quote is that no backslash stands before.
-fn quote_end(text: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
-/// The text up to its first line end.
-fn first_line(text: &[u8]) -> &[u8] {
-    &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())]
-}
-
-/// Whether each quote of a line has its partner, those of its comment aside. A semicolon begins one if
-/// `comments` says so of the octet before it.
-fn is_balanced(line: &[u8], comments: impl Fn(Option<u8>) -> bool) -> bool {
-    let (mut quoted, mut at) = (false, 0);
-    while let Some(&octet) = line.get(at) {
-        match octet {
-            b'"' => quoted = !quoted,
-            b';' if !quoted && comments(line[..at].last().copied()) => return true,
-            b'\\' => at += 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    !quoted
-}
-
 /// A place in the file; [`crate::diag::SourceMap`] takes no file where it would not fit.
 pub(super) fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn entries(text: &str) -> Vec<Vec<String>> {
+    pub(in super::super) fn entries(text: &str) -> Vec<Vec<String>> {
         let mut lexer = Lexer::new(text.as_bytes());
         let (mut words, mut entries) = (Vec::new(), Vec::new());
         loop {
@@ -452,28 +369,6 @@ mod tests {
             ]
         );
         assert_eq!(entries("a ( b"), [vec!["2 this parenthesis is never closed"]]);
-    }
-
-    #[test]
-    fn quotes_inside_words_split_them() {
-        let text = b"a\"b c\"d \"e\"f g\\\"h";
-        let (mut lexer, mut words) = (Lexer::new(text), Vec::new());
-        assert!(lexer.next_entry(&mut words).unwrap().unwrap().glued);
-        let split = split_at_quotes(text, &words);
-        let shown: Vec<_> = split.iter().map(|word| (word.of(text), word.quoted)).collect();
-        let [a, d, f, g] = [&b"a"[..], b"d", b"f", b"g\\\"h"].map(|word| (word, false));
-        assert_eq!(shown, [a, (b"b c", true), d, (b"e", true), f, g]);
-    }
-
-    #[test]
-    fn strings_go_on_over_lines_that_need_them() {
-        assert_eq!(entries("a \"b\nc\" d\ne"), [vec!["", "a", "b\nc", "d"], vec!["", "e"]]);
-        assert_eq!(entries("a \"b\\\n\nc;\" k=\"\" ; d")[0], ["", "a", "b\\\n\nc;", "k=\"\""]);
-        for forgotten in ["a \"b\nc d", "a \"b\nc \"d\"", "a \"b\n; 19\" of c", "a \"b\nc \\\" d"] {
-            assert_eq!(entries(forgotten)[0], ["2 this quote is not closed"], "{forgotten:?}");
-        }
-        let long = |len| entries(&format!("a \"{}\n\"", "b".repeat(len))).swap_remove(0).len();
-        assert_eq!((long(LINES_LEN_MAX - 1), long(LINES_LEN_MAX)), (3, 1));
     }
 
     #[test]

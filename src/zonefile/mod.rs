@@ -20,6 +20,7 @@ mod entry;
 pub mod format;
 mod generate;
 mod lex;
+mod quote;
 mod slip;
 
 use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
@@ -241,7 +242,7 @@ impl<'t> Entry<'t> {
         if !self.shape.glued {
             return None;
         }
-        let split = lex::split_at_quotes(self.text, self.words);
+        let split = quote::split_at_quotes(self.text, self.words);
         let quotes = |word: Word| u32::from(word.quoted);
         let touch = |pair: &&[Word]| {
             pair[0].end + quotes(pair[0]) == pair[1].start - quotes(pair[1])

@@ -109,7 +109,7 @@ mod tests {
         let read = text::parse(row, Words::new(text, data.words, data.origin), &mut Vec::new());
         let wrong = match read.unwrap_err() {
             DataError::Missing(_) => data.words.len(),
-            DataError::Extra(at) | DataError::Bad(at, _) => at,
+            DataError::Extra(at) | DataError::Bad(at, _) | DataError::Unlike(at, ..) => at,
         };
         find(row, data, wrong)
     }
