@@ -65,6 +65,8 @@ pub(super) struct Lexer<'t> {
     glued: bool,
     /// Where that quote was, if not behind `=`: most likely it should not be there.
     stray: Option<usize>,
+    /// The opening parentheses of the entry; kept to be used again.
+    open: Vec<usize>,
     /// The opening parentheses up to the end of the file that are known to have no partner: it is not
     /// looked for again.
     unclosed: Vec<usize>,
@@ -79,7 +81,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Lexer<'t> {
         let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Lexer { text, at, glued: false, stray: None, unclosed: Vec::new() }
+        Lexer { text, at, glued: false, stray: None, open: Vec::new(), unclosed: Vec::new() }
     }
 
     /// Where the next token is looked for.
@@ -108,7 +110,7 @@ impl<'t> Lexer<'t> {
 
     /// Reads words to the end of the line, or of the last line that parentheses join to it.
     fn read_entry(&mut self, words: &mut Vec<Word>) -> Result<(), Fault> {
-        let mut open = Vec::new();
+        self.open.clear();
         let (mut opened, mut glued) = (false, None);
         while let Some(token) = self.token()? {
             match token {
@@ -118,20 +120,20 @@ impl<'t> Lexer<'t> {
                 }
                 Token::Open(at) => {
                     opened = true;
-                    open.push(at);
+                    self.open.push(at);
                 }
-                Token::Close(at) if open.pop().is_none() => {
+                Token::Close(at) if self.open.pop().is_none() => {
                     let first = words.first().filter(|_| !opened && !self.is_glued(at));
                     let start = first.map_or(at, |word| word.start as usize);
                     return Err(self.unopened(glued.unwrap_or(start)));
                 }
                 Token::Close(at) if self.is_glued(at) => glued = glued.or(Some(at)),
-                Token::LineEnd if open.is_empty() => return Ok(()),
+                Token::LineEnd if self.open.is_empty() => return Ok(()),
                 Token::Close(_) | Token::LineEnd | Token::Comment { .. } => {}
             }
         }
-        let first = open.first().copied();
-        self.unclosed = open;
+        let first = self.open.first().copied();
+        std::mem::swap(&mut self.open, &mut self.unclosed);
         first.map_or(Ok(()), |start| Err(self.unclosed(start)))
     }
 
