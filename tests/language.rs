@@ -62,6 +62,7 @@ const TAKEN: &[(&str, &[&str])] = &[
 const REFUSED: &[&str] = &[
     "a TXT ( b ( c )",
     "a TXT b\\\nc A 192.0.2.1",
+    "a SVCB 1 alpn=\"h2\"",
     "a TXT \"b\nc TXT \"d\"",
     "a TXT \"b\n; c\"",
     "a TXT b\\",

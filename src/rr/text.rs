@@ -10,6 +10,7 @@ use crate::name::{self, Name};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+const NAME: &str = "a domain name (as in www.example.com.)";
 /// The most octets that a record's data can have: its length is told in two octets.
 const RDATA_LEN_MAX: usize = 65_535;
 
@@ -214,7 +215,10 @@ fn push<const N: usize>(out: &mut Vec<u8>, octets: [u8; N]) -> Result<(), DataEr
 
 /// Appends a name.
 pub(super) fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let word = words.take("a domain name (as in www.example.com.)")?;
+    let word = words.take(NAME)?;
+    if name::text::has_quote(word) {
+        return Err(words.expected(NAME)); // a parameter of SVCB, whose target is missing
+    }
     let parsed = match (word, words.origin) {
         (b"@", Some(origin)) => Ok(origin.to_buf()),
         _ => name::text::parse(word, words.origin),

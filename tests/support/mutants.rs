@@ -22,11 +22,8 @@ pub struct Mutant<'z> {
     pub deleted: bool,
 }
 
-/// The records of one file in tests/rdata, so many in a zone.
-const EXAMPLES_PER_ZONE: usize = 12;
-
-/// All good zones.
-pub fn good() -> Vec<Good> {
+/// All good zones, with so many of the examples in tests/rdata in one.
+pub fn good(examples_per_zone: usize) -> Vec<Good> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut zones = Vec::new();
     for (folder, prefix) in [("zones", ""), ("tests/zonefile", "clean"), ("tests/mutation", "")] {
@@ -40,7 +37,7 @@ pub fn good() -> Vec<Good> {
             zones.push(Good { file: name.into(), apex: apex(stem, &text), text });
         }
     }
-    zones.extend(examples());
+    zones.extend(examples(examples_per_zone));
     zones.sort_by(|one, other| one.file.cmp(&other.file));
     zones
 }
@@ -54,7 +51,7 @@ fn apex(stem: &str, text: &str) -> String {
 }
 
 /// The examples of record data, as zones.
-fn examples() -> Vec<Good> {
+fn examples(per_zone: usize) -> Vec<Good> {
     let lines = include_str!("../rdata/examples.txt").lines();
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let records: Vec<String> = lines
@@ -71,7 +68,7 @@ fn examples() -> Vec<Good> {
         }
         Good { file: format!("examples {number}"), apex: "x.".into(), text }
     };
-    records.chunks(EXAMPLES_PER_ZONE).enumerate().map(zone).collect()
+    records.chunks(per_zone).enumerate().map(zone).collect()
 }
 
 /// The tokens of a text: words, strings with their quotes, parentheses.
@@ -149,6 +146,17 @@ fn changes(token: &str, number: usize) -> Vec<(&'static str, String)> {
     }
     changes.retain(|(_, new)| new != token);
     changes
+}
+
+impl Mutant<'_> {
+    /// The lines that the changed token stands in.
+    pub fn lines(&self) -> &str {
+        let start = self.text[..self.place.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[self.place.end..]
+            .find('\n')
+            .map_or(self.text.len(), |at| at + self.place.end);
+        &self.text[start..end]
+    }
 }
 
 /// Every change of every token of a zone.
