@@ -64,9 +64,9 @@ fn judge(tried: usize, wrong: &[&Mutant<'_>]) {
     }
     let missed = misses.values().map(Vec::len).sum::<usize>();
     let (told, all) = (wrong.len() - missed, wrong.len());
-    println!("{tried} changes, {all} of them wrong, {told} told once and at their place");
+    eprintln!("{tried} changes, {all} of them wrong, {told} told once and at their place");
     for (kind, texts) in &misses {
-        println!("{kind}: {}\n{}", texts.len(), texts.join("\n"));
+        eprintln!("{kind}: {}\n{}", texts.len(), texts.join("\n"));
     }
     assert!(all > 50, "only {all} zones were wrong");
     assert!(told * 100 >= all * TOLD_PERCENT_MIN, "{told} of {all} are told well");

@@ -52,7 +52,7 @@ fn where_all_the_others_agree_so_does_this_server() {
     });
     let shown = alone.iter().map(|m| format!("{}, {}: {}", m.zone.file, m.change, m.lines()));
     let shown: Vec<String> = shown.collect();
-    println!("{count} zones, {} alone", shown.len());
+    eprintln!("{count} zones, {} alone", shown.len());
     assert!(shown.is_empty(), "{} of {count}:\n{}", shown.len(), shown.join("\n"));
 }
 

@@ -155,7 +155,7 @@ pub(super) fn bad_ttl(entry: Entry<'_>, word: Word) -> Box<Diagnostic> {
         Some(_) if is_last => entry.words[entry.words.len().min(3) - 1],
         _ => word,
     };
-    let span = if first == word { entry.span(word) } else { entry.from_to(first, word) };
+    let span = if first == word { entry.span(word) } else { entry.span_from(first, word) };
     let form = "write seconds up to 2147483647, or units as in 1h30m (w, d, h, m, s)";
     Diagnostic::new(&codes::BAD_TTL, span, what)
         .help(entry.forgotten_owner().unwrap_or_else(|| form.to_string()))

@@ -46,7 +46,7 @@ impl Reader<'_> {
             return Err(no_owner(entry));
         };
         let record = Record { owner: owner.as_name(), rtype: head.rtype, ttl, rdata: &self.rdata };
-        let whole = entry.from_to(entry.words[0], entry.words[entry.words.len() - 1]);
+        let whole = entry.span_from(entry.words[0], entry.words[entry.words.len() - 1]);
         let last = head.data.last().map_or(whole, |&word| entry.span(word));
         (self.sink)(record, Place { record: whole, rtype: entry.span(head.rtype_word), last });
         Ok(())
@@ -150,10 +150,9 @@ pub(super) fn head<'t>(entry: Entry<'t>, words: &'t [Word]) -> Result<Head<'t>, 
         }
     }
     let what = "the record's type and data are missing";
-    let span = entry
-        .words
-        .first()
-        .map_or(entry.end(), |&first| entry.from_to(first, *entry.words.last().unwrap_or(&first)));
+    let span = entry.words.first().map_or(entry.end(), |&first| {
+        entry.span_from(first, *entry.words.last().unwrap_or(&first))
+    });
     Err(Diagnostic::new(&codes::SYNTAX, span, what)
         .help("a record is written `owner TTL class type data`, TTL and class if need be")
         .into())
@@ -219,7 +218,7 @@ fn no_type(entry: Entry<'_>, word: Word, starts: Word) -> Box<Diagnostic> {
     let is_last = entry.words.last() == Some(&word);
     let first = if is_last { entry.words[0] } else { starts };
     let what = format!("the record's type or data are missing: `{}` is no type", entry.show(word));
-    Diagnostic::new(&codes::BAD_TYPE, entry.from_to(first, word), what)
+    Diagnostic::new(&codes::BAD_TYPE, entry.span_from(first, word), what)
         .help(entry.forgotten_owner().unwrap_or_else(|| {
             "a record is written `owner TTL class type data`, TTL and class if need be".to_string()
         }))
@@ -266,7 +265,7 @@ pub(super) fn stands_twice(entry: Entry<'_>, word: Word) -> Diagnostic {
     let first = entry.words[..at].iter().rev().take_while(is_like).last().unwrap_or(&word);
     let last = entry.words[at..].iter().take_while(is_like).last().unwrap_or(&word);
     let what = format!("`{}` stands twice", entry.show(word));
-    Diagnostic::new(&codes::DATA_EXTRA, entry.from_to(*first, *last), what)
+    Diagnostic::new(&codes::DATA_EXTRA, entry.span_from(*first, *last), what)
         .help("remove one of them")
 }
 
@@ -280,7 +279,7 @@ fn missing_at(
     let (first, last) = places.into_inner();
     let last = if wrong < head.data.len() { last.max(wrong + 1) } else { last };
     match last.checked_sub(1) {
-        Some(before) if first < last => entry.from_to(head.data[first], head.data[before]),
+        Some(before) if first < last => entry.span_from(head.data[first], head.data[before]),
         Some(before) => entry.behind(head.data[before]),
         None => entry.behind(head.rtype_word),
     }
@@ -299,13 +298,13 @@ fn unexplained(entry: Entry<'_>, head: &Head<'_>, error: &DataError) -> Diagnost
                 .help("a second record takes a line of its own, and a comment starts with `;`")
         }
         DataError::Unlike(first, last, what) => {
-            let span = entry.from_to(head.data[*first], head.data[*last]);
+            let span = entry.span_from(head.data[*first], head.data[*last]);
             Diagnostic::new(&codes::BAD_DATA, span, format!("{} data: {what}", head.rtype))
         }
         DataError::Bad(at, what) => {
             let span = match head.data.get(*at) {
                 Some(&word) if *at == 0 && may_be_of_another_type(entry, head) => {
-                    entry.from_to(head.rtype_word, word)
+                    entry.span_from(head.rtype_word, word)
                 }
                 Some(&word) => entry.span(word),
                 None => entry.end(),

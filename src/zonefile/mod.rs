@@ -219,7 +219,7 @@ impl<'t> Entry<'t> {
     }
 
     /// From one word to another, quotes included.
-    fn from_to(&self, first: Word, last: Word) -> Span {
+    fn span_from(&self, first: Word, last: Word) -> Span {
         let (start, end) = (self.span(first), self.span(last));
         if self.origin.is_some() {
             return Span { end: end.end, ..start };
@@ -250,7 +250,7 @@ impl<'t> Entry<'t> {
         };
         let pair = split.windows(2).find(touch)?;
         let what = "a quote parts words, as a blank does: put one there, or remove the quotes";
-        Some((self.from_to(pair[0], pair[1]), what))
+        Some((self.span_from(pair[0], pair[1]), what))
     }
 
     /// The first word that says the same as the one before it, up to `word`.

@@ -72,7 +72,7 @@ fn missing(row: &Row, data: Data<'_>, wrong: usize) -> Option<Slip> {
         (as_meant || !ends_early) && are_plausible(&fields, data) && fits(&fields, data, data.words)
     });
     let first = without.next()?;
-    Some(Slip::Missing(first..=without.last().unwrap_or(first)))
+    Some(Slip::Missing(first..=without.next_back().unwrap_or(first)))
 }
 
 fn fits(fields: &[Field], data: Data<'_>, words: &[Word]) -> bool {
