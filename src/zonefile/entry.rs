@@ -245,12 +245,19 @@ fn bad_data(
     match row.and_then(|row| slip::find(row, data, wrong)) {
         Some(Slip::Repeated(at)) => stands_twice(entry, head.data[at]),
         Some(Slip::Missing(places)) if *places.start() < head.data.len() => {
-            let expected = match error {
-                DataError::Missing(expected) => format!("expected {expected}"),
-                DataError::Bad(_, what) => format!("`{}`: {what}", entry.show(head.data[wrong])),
-                DataError::Extra(_) | DataError::Unlike(..) => "too few words".to_string(),
+            let rtype = head.rtype;
+            let what = match error {
+                DataError::Missing(expected) => {
+                    format!("the {rtype} data end early: expected {expected}")
+                }
+                DataError::Bad(_, expected) => {
+                    let word = entry.show(head.data[wrong]);
+                    format!("the {rtype} data lack a field: `{word}`: {expected}")
+                }
+                DataError::Extra(_) | DataError::Unlike(..) => {
+                    format!("the {rtype} data lack a field")
+                }
             };
-            let what = format!("the {} data lack a field: {expected}", head.rtype);
             let span = missing_at(entry, head, places, wrong);
             Diagnostic::new(&codes::DATA_MISSING, span, what).label("one more word belongs here")
         }
