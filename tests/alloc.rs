@@ -4,12 +4,12 @@
 //! may try and take back.
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/records.rs"]
 mod records;
 
 use records::{Message, Name, query, with_options};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fmt::Write;
 use zonesmith::clock::Now;
 use zonesmith::diag::Span;
@@ -22,39 +22,6 @@ use zonesmith::wire::response::OVERSHOOT_MAX;
 use zonesmith::zone::build::Builder;
 use zonesmith::zone::set::{Change, Slot};
 use zonesmith::zonefile;
-
-thread_local! {
-    /// Allocations of this thread; other tests run beside it.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[allow(unsafe_code, reason = "an allocator cannot be written without; each call is passed on")]
-// SAFETY: every call goes to `System` as it came. Counting touches a thread-local without a
-// destructor or lazy start, which neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps `alloc`'s contract
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `System`
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the pointer came from `System`
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 /// A zone with every kind of answer in it.
 fn zone_text() -> String {
@@ -167,9 +134,9 @@ fn ask(kind: &str, state: &mut State, query: &[u8]) -> (u16, bool) {
     let mut out = Vec::with_capacity(usize::from(UDP_LEN_MAX) + OVERSHOOT_MAX);
     for turn in ["first", "second"] {
         out.clear();
-        let before = COUNT.get();
+        let before = counting::count();
         let outcome = respond(query, peer, Now::default(), state, &mut out);
-        let count = COUNT.get() - before;
+        let count = counting::count() - before;
         assert!(matches!(outcome, Outcome::Send(_)), "{kind}: {outcome:?}");
         assert_eq!(count, 0, "allocations of the {turn} answer: {kind}");
     }
@@ -275,9 +242,9 @@ fn no_limit_allocates() {
         let query = query(&Name::of(name).wire(), rtype, Some(1232));
         for peer in std::iter::repeat_n(peer, 150).chain([denied]) {
             out.clear();
-            let before = COUNT.get();
+            let before = counting::count();
             let outcome = respond(&query, peer, Now::default(), &mut state, &mut out);
-            assert_eq!(COUNT.get() - before, 0, "allocations: {name} {rtype} {outcome:?}");
+            assert_eq!(counting::count() - before, 0, "allocations: {name} {rtype} {outcome:?}");
             seen.push(outcome);
         }
     }
@@ -292,7 +259,7 @@ fn no_limit_allocates() {
 
 #[test]
 fn the_counter_counts() {
-    let before = COUNT.get();
+    let before = counting::count();
     drop(std::hint::black_box(vec![1u8]));
-    assert_eq!(COUNT.get() - before, 1);
+    assert_eq!(counting::count() - before, 1);
 }

@@ -32,7 +32,8 @@ const TAKEN: [&str; 16] = [
 ];
 
 /// Lines that BIND refuses.
-const REFUSED: [&str; 14] = [
+const REFUSED: [&str; 15] = [
+    "$GENERATE 0-1 a$ TXT \"b\\\nc\"",
     "$GENERATE 0-1/0 a$ A 192.0.2.1",
     "$GENERATE 1-0 a$ A 192.0.2.1",
     "$GENERATE 1 a$ A 192.0.2.1",

@@ -52,6 +52,9 @@ const TAKEN: &[(&str, &[&str])] = &[
     ("\\$a A 192.0.2.1", &["\\$a.x. 300 A \\xc0\\x00\\x02\\x01"]),
     ("a A 192.0.2.1\r\r\n;\0\r\n", &["a.x. 300 A \\xc0\\x00\\x02\\x01"]),
     ("a 2147483648 A 192.0.2.1", &["a.x. 0 A \\xc0\\x00\\x02\\x01"]),
+    ("a TXT \"b\nc\" d", &["a.x. 300 TXT \\x03b\\nc\\x01d"]),
+    ("a TXT \"b\\\nc\"", &["a.x. 300 TXT \\x03b\\nc"]),
+    ("a TXT ( ; c\n\"b\n\nc\"\nd ; e\n)", &["a.x. 300 TXT \\x04b\\n\\nc\\x01d"]),
     ("a TXT \u{e9}", &["a.x. 300 TXT \\x02\\xc3\\xa9"]),
 ];
 
@@ -59,8 +62,9 @@ const TAKEN: &[(&str, &[&str])] = &[
 const REFUSED: &[&str] = &[
     "a TXT ( b ( c )",
     "a TXT b\\\nc A 192.0.2.1",
-    "a TXT \"b\\\nc\"",
-    "a TXT \"b\nc\"",
+    "a SVCB 1 alpn=\"h2\"",
+    "a TXT \"b\nc TXT \"d\"",
+    "a TXT \"b\n; c\"",
     "a TXT b\\",
     "a TXT b\"c",
     "a\"b\" A 192.0.2.1",

@@ -227,6 +227,8 @@ fn messages_are_about_the_word_that_is_wrong_and_say_what_was_expected() {
         let (before, rest) = marked.split_once('[').unwrap();
         let (word, after) = rest.split_once(']').unwrap();
         let found = read_one(rtype, &format!("{before}{word}{after}")).unwrap_err();
+        // with the type, if that may be what is wrong
+        let found = found.strip_prefix(&format!("{rtype} ")).unwrap_or(&found);
         assert!(found.starts_with(&format!("{word}: ")), "{rtype} {marked}: {found}");
         assert!(found.contains(message), "{rtype} {marked}: {found}");
     }

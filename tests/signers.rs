@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a file or program that fails is a failed test")]
 
 #[path = "support/peers.rs"]
-#[allow(unreachable_pub, reason = "it belongs to a module that is shared")]
+#[allow(unreachable_pub, dead_code, reason = "it belongs to a module that is shared")]
 mod peers;
 mod spec;
 

@@ -1,7 +1,7 @@
 //! `; zonesmith: allow(Z301)`: which warnings and notes did the author of a file say he knows about?
 //!
-//! The comment stands on the record's line, or on any line of a record that parentheses join; it may
-//! name several codes, with commas between. It never silences an error. A file is searched for it
+//! The comment stands on the record's line, or on any line of a record of several; it may name several
+//! codes, with commas between. It never silences an error. A file is searched for it
 //! only where there is something to silence, so that it costs nothing otherwise.
 
 use super::{Diagnostic, Report, SourceMap};
@@ -29,7 +29,10 @@ fn is_allowed(finding: &Diagnostic, sources: &SourceMap) -> bool {
         at += line.len() + 1;
         is_within
     });
-    within.any(|line| comment(line).is_some_and(|comment| allows(comment, finding.code.id)))
+    let mut quoted = false;
+    within.any(|line| {
+        comment(line, &mut quoted).is_some_and(|comment| allows(comment, finding.code.id))
+    })
 }
 
 /// Whether a comment allows a code.
@@ -42,19 +45,20 @@ fn allows(comment: &[u8], id: &str) -> bool {
     })
 }
 
-/// What stands behind the semicolon of a line that is in no quotes and behind no backslash.
-fn comment(line: &[u8]) -> Option<&[u8]> {
-    comment_start(line).map(|at| &line[at + 1..])
+/// What stands behind the semicolon of a line, see [`comment_start`].
+fn comment<'l>(line: &'l [u8], quoted: &mut bool) -> Option<&'l [u8]> {
+    comment_start(line, quoted).map(|at| &line[at + 1..])
 }
 
-/// Where the comment of a line starts, with its semicolon.
-pub(super) fn comment_start(line: &[u8]) -> Option<usize> {
-    let (mut quoted, mut at) = (false, 0);
+/// Where the comment of a line starts: with the semicolon that is in no quotes and behind no backslash.
+/// `quoted` says whether the line begins inside a string, and then whether it ends inside one.
+pub(super) fn comment_start(line: &[u8], quoted: &mut bool) -> Option<usize> {
+    let mut at = 0;
     while let Some(&octet) = line.get(at) {
         match octet {
             b'\\' => at += 1,
-            b'"' => quoted = !quoted,
-            b';' if !quoted => return Some(at),
+            b'"' => *quoted = !*quoted,
+            b';' if !*quoted => return Some(at),
             _ => {}
         }
         at += 1;
@@ -105,6 +109,10 @@ mod tests {
     fn a_string_is_no_comment_and_an_error_no_warning() {
         let text = "a TXT \"; zonesmith: allow(Z209)\" x";
         assert!(is_left(text, &codes::DUPLICATE, "x", "x"));
+        let text = "a TXT \"b\n; zonesmith: allow(Z209)\" x";
+        assert!(is_left(text, &codes::DUPLICATE, "x", "x"), "nor is one of several lines");
+        let text = "a TXT \"b\nc\" x ; zonesmith: allow(Z209)";
+        assert!(!is_left(text, &codes::DUPLICATE, "x", "x"));
         let text = "a A 1 ; zonesmith: allow(Z106)";
         assert!(is_left(text, &codes::BAD_DATA, "1", "1"));
     }

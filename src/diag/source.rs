@@ -52,7 +52,7 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// Its octets without the comment and the blanks around.
     pub fn without_comment(self) -> &'a [u8] {
-        let end = super::allow::comment_start(self.text).unwrap_or(self.text.len());
+        let end = super::allow::comment_start(self.text, &mut false).unwrap_or(self.text.len());
         self.text[..end].trim_ascii()
     }
 }

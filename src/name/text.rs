@@ -79,6 +79,12 @@ pub fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
+/// Whether a quote stands in the text that is not escaped.
+pub(crate) fn has_quote(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'"', text)
+        .any(|at| text[..at].iter().rev().take_while(|&&octet| octet == b'\\').count() % 2 == 0)
+}
+
 /// Builds a name octet by octet, keeping the length octet of the open label in view.
 struct Writer {
     wire: [u8; NAME_LEN_MAX],

@@ -36,21 +36,34 @@ pub(super) fn parse_types_if_any(
     words: &mut Words<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), DataError> {
-    let mut types = Vec::new();
+    let mut first = [0u8; WINDOW_LEN_MAX]; // that of nearly all types
+    let mut others = Vec::new();
     while let Some(word) = words.take_if_any() {
-        types.push(Rtype::from_text(word).ok_or_else(|| words.expected(TYPES))?.0);
-    }
-    types.sort_unstable();
-    for window in types.chunk_by(|a, b| a >> 8 == b >> 8) {
-        let mut bits = Vec::new();
-        for &rtype in window {
-            set(&mut bits, rtype & 0xff);
+        let [window, low] =
+            Rtype::from_text(word).ok_or_else(|| words.expected(TYPES))?.0.to_be_bytes();
+        match window {
+            0 => first[usize::from(low / 8)] |= 128 >> (low % 8),
+            _ => others.push([window, low]),
         }
-        let len = u8::try_from(bits.len()).map_err(|_| words.expected(TYPES))?;
-        out.extend([window[0].to_be_bytes()[0], len]);
-        out.extend(bits);
+    }
+    write_window(0, &first, out);
+    others.sort_unstable();
+    for window in others.chunk_by(|a, b| a[0] == b[0]) {
+        let mut bits = [0u8; WINDOW_LEN_MAX];
+        for [_, low] in window {
+            bits[usize::from(low / 8)] |= 128 >> (low % 8);
+        }
+        write_window(window[0][0], &bits, out);
     }
     Ok(())
+}
+
+/// Writes a window without the zero octets at its end; nothing if there are no others.
+fn write_window(number: u8, bits: &[u8; WINDOW_LEN_MAX], out: &mut Vec<u8>) {
+    let Some(last) = bits.iter().rposition(|&octet| octet != 0) else { return };
+    out.push(number);
+    out.extend(u8::try_from(last + 1)); // at most 32
+    out.extend_from_slice(&bits[..=last]);
 }
 
 /// The remaining words as types: at least one.

@@ -4,7 +4,7 @@
 //! What runs to the end of the data can be cut into words where the author likes (RFC 4034 §2.2).
 
 use super::text::{DataError, Words};
-use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
+use data_encoding::{BASE32HEX_NOPAD, BASE64, Encoding, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 
 const HEX: &str = "octets in hexadecimal, two digits each (as in 2bb183af)";
 const BASE64_WORDS: &str = "octets in base64 (as in AwEAAcw=)";
@@ -17,14 +17,16 @@ const NSAP: &str = "an address in hexadecimal behind 0x (as in 0x47.0005.80)";
 
 /// The remaining words as one hexadecimal number: at least one octet.
 pub(super) fn parse_hex(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let digits = rest(words, HEX, u8::is_ascii_hexdigit)?;
-    decoded(HEXLOWER_PERMISSIVE.decode(&digits).ok(), words, HEX, out)
+    let start = out.len();
+    let odd = rest(words, HEX, 2, u8::is_ascii_hexdigit, out)?;
+    decode_behind(start, &HEXLOWER_PERMISSIVE, out).ok_or_else(|| words.expected_at(odd, HEX))
 }
 
 /// The remaining words as base64: at least one octet.
 pub(super) fn parse_base64(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let letters = rest(words, BASE64_WORDS, is_base64)?;
-    decoded(BASE64.decode(&letters).ok(), words, BASE64_WORDS, out)
+    let start = out.len();
+    let odd = rest(words, BASE64_WORDS, 4, is_base64, out)?;
+    decode_behind(start, &BASE64, out).ok_or_else(|| words.expected_at(odd, BASE64_WORDS))
 }
 
 /// The remaining words as base64, if there are any.
@@ -70,11 +72,11 @@ pub(super) fn parse_hex_word(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result
 
 /// A salt behind its length octet (RFC 5155 §3.3).
 pub(super) fn parse_salt(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let octets = match words.take(SALT)? {
-        b"-" => Some(Vec::new()),
-        digits => HEXLOWER_PERMISSIVE.decode(digits).ok().filter(|octets| !octets.is_empty()),
-    };
-    counted(octets, words, SALT, out)
+    match words.take(SALT)? {
+        b"-" => out.push(0),
+        digits => counted(digits, &HEXLOWER_PERMISSIVE, words, SALT, out)?,
+    }
+    Ok(())
 }
 
 /// A hashed owner name behind its length octet (RFC 5155 §3.3).
@@ -82,9 +84,8 @@ pub(super) fn parse_hashed_owner(
     words: &mut Words<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), DataError> {
-    let letters = words.take(HASHED_OWNER)?.to_ascii_uppercase();
-    let octets = BASE32HEX_NOPAD.decode(&letters).ok().filter(|octets| !octets.is_empty());
-    counted(octets, words, HASHED_OWNER, out)
+    let letters = words.take(HASHED_OWNER)?;
+    counted(letters, &BASE32HEX_NOPAD, words, HASHED_OWNER, out)
 }
 
 /// `len` octets as pairs of digits joined by hyphens (RFC 7043 §3.2).
@@ -171,21 +172,28 @@ fn print_joined<'a>(groups: impl Iterator<Item = &'a [u8]>, joint: char, out: &m
     }
 }
 
-/// The remaining words joined: at least one, and none with another octet than `is_digit` allows.
+/// Appends the remaining words joined: at least one, and none with another octet than `is_digit`
+/// allows. Gives the number of the word that is wrong if they cannot be decoded: people cut them
+/// between octets, so it is the first that is no multiple of `unit` digits, or else the last.
 fn rest(
     words: &mut Words<'_>,
     expected: &'static str,
+    unit: usize,
     is_digit: impl Fn(&u8) -> bool,
-) -> Result<Vec<u8>, DataError> {
-    let mut joined = Vec::new();
-    while words.peek().is_some() || joined.is_empty() {
+    out: &mut Vec<u8>,
+) -> Result<usize, DataError> {
+    let (start, mut odd) = (out.len(), None);
+    while words.peek().is_some() || out.len() == start {
         let word = words.take(expected)?;
         if word.is_empty() || !word.iter().all(&is_digit) {
             return Err(words.expected(expected));
         }
-        joined.extend_from_slice(word);
+        if word.len() % unit != 0 {
+            odd = odd.or(Some(words.last()));
+        }
+        out.extend_from_slice(word);
     }
-    Ok(joined)
+    Ok(odd.unwrap_or(words.last()))
 }
 
 fn is_base64(octet: &u8) -> bool {
@@ -208,18 +216,34 @@ fn decoded(
     Ok(())
 }
 
-/// Appends octets behind their length octet.
+/// Appends what letters, in any case, stand for behind its length octet: at least one octet.
 fn counted(
-    octets: Option<Vec<u8>>,
+    letters: &[u8],
+    encoding: &Encoding,
     words: &Words<'_>,
     expected: &'static str,
     out: &mut Vec<u8>,
 ) -> Result<(), DataError> {
-    let octets = octets.ok_or_else(|| words.expected(expected))?;
-    let len = u8::try_from(octets.len());
-    out.push(len.map_err(|_| words.bad("at most 255 octets can stand here"))?);
-    out.extend(octets);
+    let at = out.len();
+    out.push(0);
+    out.extend(letters.iter().map(u8::to_ascii_uppercase));
+    decode_behind(at + 1, encoding, out).ok_or_else(|| words.expected(expected))?;
+    let len = u8::try_from(out.len() - at - 1);
+    out[at] = len.map_err(|_| words.bad("at most 255 octets can stand here"))?;
     Ok(())
+}
+
+/// Puts what the letters from `start` on stand for in their place: at least one octet. `None` if they
+/// cannot be decoded.
+fn decode_behind(start: usize, encoding: &Encoding, out: &mut Vec<u8>) -> Option<()> {
+    let letters_end = out.len();
+    let len = encoding.decode_len(letters_end - start).ok()?;
+    out.resize(letters_end + len, 0);
+    let (letters, octets) = out[start..].split_at_mut(letters_end - start);
+    let len = encoding.decode_mut(letters, octets).ok().filter(|&len| len > 0)?;
+    out.copy_within(letters_end..letters_end + len, start);
+    out.truncate(start + len);
+    Some(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::name::{self, Name};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+const NAME: &str = "a domain name (as in www.example.com.)";
 /// The most octets that a record's data can have: its length is told in two octets.
 const RDATA_LEN_MAX: usize = 65_535;
 
@@ -41,6 +42,8 @@ pub enum DataError {
     Extra(usize),
     /// The word of this number is not what was expected: what is wrong, and what was expected.
     Bad(usize, String),
+    /// The words of these numbers, and those between, do not fit together.
+    Unlike(usize, usize, String),
 }
 
 /// The words of a record's data, read from the left.
@@ -84,6 +87,11 @@ impl<'a> Words<'a> {
         self.bad(format!("expected {what}"))
     }
 
+    /// An error about a word taken before.
+    pub(super) fn expected_at(&self, word: usize, what: &'static str) -> DataError {
+        DataError::Bad(word, format!("expected {what}"))
+    }
+
     /// An error about the word taken last.
     pub(super) fn bad(&self, what: impl Into<String>) -> DataError {
         DataError::Bad(self.last(), what.into())
@@ -94,9 +102,21 @@ impl<'a> Words<'a> {
 ///
 /// # Errors
 /// The first word that is wrong, missing or too many, see [`DataError`].
-pub fn parse(row: &Row, mut words: Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
+pub fn parse(row: &Row, words: Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
+    parse_fields(row.fields, words, out)
+}
+
+/// Reads data that have these fields.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_fields(
+    fields: &[Field],
+    mut words: Words<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), DataError> {
     let start = out.len();
-    for &field in row.fields {
+    for &field in fields {
         parse_field(field, &mut words, out)?;
     }
     finish(&words, out.len() - start)
@@ -124,7 +144,7 @@ pub fn parse_generic(
     let octets = &out[start..];
     if octets.len() != usize::from(len) {
         let what = format!("the data have {} octets, the length says {len}", octets.len());
-        return Err(words.bad(what));
+        return Err(DataError::Unlike(1, words.last(), what));
     }
     if row.is_some_and(|row| !rdata::is_valid(row, octets)) {
         return Err(words.bad("these octets are no data of this type"));
@@ -195,7 +215,10 @@ fn push<const N: usize>(out: &mut Vec<u8>, octets: [u8; N]) -> Result<(), DataEr
 
 /// Appends a name.
 pub(super) fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
-    let word = words.take("a domain name (as in www.example.com.)")?;
+    let word = words.take(NAME)?;
+    if name::text::has_quote(word) {
+        return Err(words.expected(NAME)); // a parameter of SVCB, whose target is missing
+    }
     let parsed = match (word, words.origin) {
         (b"@", Some(origin)) => Ok(origin.to_buf()),
         _ => name::text::parse(word, words.origin),

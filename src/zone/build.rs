@@ -6,6 +6,7 @@
 //! beside. What is probably not meant is left to [`super::lint`]. Records repeated, and TTLs that differ within a set, are mended with a warning: the second
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
+mod membership;
 mod places;
 
 use super::lint::Lint;
@@ -150,6 +151,7 @@ impl Builder {
             return None;
         }
         self.check_membership(soa);
+        self.check_single_soa(soa);
         let place = |r: &Raw| (r.name != soa.name, r.name, r.rtype, r.covered);
         self.records.sort_by_key(place);
         let mut zone = self.lay_out();
@@ -212,6 +214,11 @@ impl Builder {
         self.findings.len() >= FINDINGS_MAX
     }
 
+    /// Whether something was found that keeps the zone from being served.
+    pub(super) fn is_unusable(&self) -> bool {
+        self.unusable
+    }
+
     /// Notes a finding. Past the limit the last one gives way.
     pub(super) fn find(
         &mut self,
@@ -223,39 +230,6 @@ impl Builder {
         self.findings.push(Diagnostic::new(code, span, what));
         self.unusable |= code.severity == Severity::Error;
         self.findings.last_mut().expect("one was just pushed")
-    }
-
-    /// Every record is at the apex or below it, and the SOA alone at the apex.
-    fn check_membership(&mut self, soa: Raw) {
-        let apex = self.name(soa.name).to_buf();
-        let outside: Vec<Raw> = self
-            .records
-            .iter()
-            .copied()
-            .filter(|record| !self.name(record.name).is_within(apex.as_name()))
-            .collect();
-        for record in &outside {
-            let what = format!("{} is not within {apex}", self.name(record.name));
-            let found = self.find(&codes::OUT_OF_ZONE, record.span, what);
-            found.related.push((soa.span, "the zone is the owner of this SOA".into()));
-            found.help =
-                Some("without its final dot a name is relative to the origin, see $ORIGIN".into());
-        }
-        let others: Vec<Raw> = self
-            .records
-            .iter()
-            .copied()
-            .filter(|record| record.rtype == table::SOA && record.data != soa.data)
-            .filter(|record| {
-                record.name != soa.name
-                    || !rdata::same(table::SOA, self.rdata(record), self.rdata(&soa))
-            })
-            .collect();
-        for record in others {
-            self.find(&codes::SOA_TWICE, record.span, "the zone has its SOA already")
-                .related
-                .push((soa.span, "here".into()));
-        }
     }
 
     /// Groups the sorted records into nodes and sets. Copies of records go.
@@ -337,6 +311,13 @@ impl Builder {
             found.fix = Some(fix).filter(|_| lowest > 0);
         }
         lowest
+    }
+
+    /// The type and place of the record that follows another in its file.
+    pub(super) fn next_behind(&self, place: Span) -> Option<(Rtype, Span)> {
+        let records = self.records.iter().map(|record| (record.rtype, record.span));
+        let behind = records.filter(|(_, at)| at.source == place.source && at.start > place.start);
+        behind.min_by_key(|(_, at)| at.start)
     }
 }
 

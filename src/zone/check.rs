@@ -18,11 +18,18 @@ const ITERATIONS_MAX: u16 = 2500;
 impl Builder {
     /// What stands together must be able to.
     pub(super) fn check_nodes(&mut self, zone: &Zone, start: Span) {
-        if zone.apex_node().rrset(table::NS).is_none() {
+        let lies_elsewhere = self.is_unusable(); // a wrong apex has no NS records either
+        if zone.apex_node().rrset(table::NS).is_none() && !lies_elsewhere {
             let what = format!("{} has no NS record at its apex", zone.apex());
-            let span = self.place_of(zone.apex(), table::SOA).unwrap_or(start);
-            self.find(&codes::NS_MISSING, span, what).help =
-                Some("add a line `@ NS ns1` with the name of its name server".into());
+            let soa = self.place_of(zone.apex(), table::SOA).unwrap_or(start);
+            let misplaced = self.next_behind(soa).filter(|next| next.0 == table::NS);
+            let misplaced = misplaced.map(|next| next.1);
+            let found = self.find(&codes::NS_MISSING, misplaced.unwrap_or(soa), what);
+            found.help = Some("add a line `@ NS ns1` with the name of its name server".into());
+            if misplaced.is_some() {
+                found.label = "this one belongs to another name".into();
+                found.related.push((soa, "the zone is the owner of this SOA".into()));
+            }
         }
         for node in zone.nodes() {
             for rtype in [table::CNAME, table::DNAME] {

@@ -9,7 +9,9 @@
 //!   and Knot.
 //! - A `$TTL` line holds for what follows it, and there may be several, as in all four.
 
-use super::{Entry, FILES_LEN_MAX, FILES_MAX, INCLUDE_DEPTH_MAX, Outcome, Reader, source_name};
+use super::{
+    Entry, FILES_LEN_MAX, FILES_MAX, INCLUDE_DEPTH_MAX, Outcome, Reader, generate, source_name,
+};
 use crate::diag::{Diagnostic, SourceId, SourceMap, codes};
 use crate::name::{NameBuf, NameError, text};
 use crate::rr::seconds_from_text;
@@ -135,7 +137,7 @@ fn arguments<const N: usize>(
 ) -> Result<[Word; N], Box<Diagnostic>> {
     <[Word; N]>::try_from(entry.words).map_err(|_| {
         let span = match entry.words.get(N) {
-            Some(&extra) => entry.span(extra),
+            Some(&extra) => entry.span(entry.repeated_before(extra).unwrap_or(extra)),
             None => entry.end(),
         };
         Diagnostic::new(&codes::BAD_DIRECTIVE, span, form).help(format!("as in `{example}`")).into()
@@ -145,8 +147,17 @@ fn arguments<const N: usize>(
 /// An error about a word that should be a TTL.
 pub(super) fn bad_ttl(entry: Entry<'_>, word: Word) -> Box<Diagnostic> {
     let what = format!("`{}` is not a time to live", entry.show(word));
+    let is_last = entry.words.len() > 1 && entry.words.last() == Some(&word);
+    let is_range = generate::is_range(word.of(entry.text)) && entry.words.get(1) == Some(&word);
+    // where the type is missing, or `$GENERATE`, there is more wrong with the line
+    let first = match entry.directive() {
+        None if is_last || is_range => entry.words[0],
+        Some(_) if is_last => entry.words[entry.words.len().min(3) - 1],
+        _ => word,
+    };
+    let span = if first == word { entry.span(word) } else { entry.span_from(first, word) };
     let form = "write seconds up to 2147483647, or units as in 1h30m (w, d, h, m, s)";
-    Diagnostic::new(&codes::BAD_TTL, entry.span(word), what)
+    Diagnostic::new(&codes::BAD_TTL, span, what)
         .help(entry.forgotten_owner().unwrap_or_else(|| form.to_string()))
         .into()
 }

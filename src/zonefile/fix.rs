@@ -138,7 +138,8 @@ impl Lines {
 
     /// Where a line's first word starts.
     fn start(&self, line: &Line) -> u32 {
-        self.words[line.words.start].start
+        let first = self.words[line.words.start];
+        first.start - u32::from(first.quoted) // the quote is the record's first octet
     }
 
     /// Takes a record away, its comment not.

@@ -7,7 +7,8 @@
 //! - Comments stay on their lines. Behind records and directives they stand in one column for each
 //!   block, and those that go on below, indented, keep to it. All others stay where they are.
 //! - Of a record over several lines the first is laid out up to the type. What follows was arranged
-//!   by a person, as the numbers of an SOA with a comment each, and stays as it is.
+//!   by a person, as the numbers of an SOA with a comment each, and stays as it is; in a string over
+//!   several lines it is data.
 //! - Line ends are LF, blanks at the ends of lines go, and the last line has its end.
 //!
 //! Records are never reordered and words never rewritten. What is laid out already does not change.
@@ -39,7 +40,7 @@ pub fn lay_out(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// A line of the file, or several that parentheses join.
+/// A line of the file, or several that parentheses or a string join.
 enum Line<'t> {
     Blank,
     /// A comment alone, with the blanks before it.
@@ -149,7 +150,7 @@ fn line<'t>(text: &'t [u8], start: usize, pieces: &[Piece<'t>]) -> Line<'t> {
     if let (Token::Comment { .. }, [_]) = (first.token, pieces) {
         return Line::Comment { indent: &text[start..first.start], comment: first.raw };
     }
-    let one_line = !text[start..pieces[pieces.len() - 1].start].contains(&b'\n');
+    let one_line = !text[start..pieces[pieces.len() - 1].end()].contains(&b'\n');
     let starts_blank = first.start > start;
     if one_line && !starts_blank && first.raw.starts_with(b"$") {
         let (words, comment) = without_comment(pieces);
@@ -177,7 +178,9 @@ fn head<'p, 't>(
     let [owner, ttl, class, rtype] = &mut head;
     let skip = usize::from(!starts_blank);
     for (at, piece) in pieces.iter().enumerate() {
-        let Token::Word(_) = piece.token else { return None };
+        if !matches!(piece.token, Token::Word(_)) || piece.raw.contains(&b'\n') {
+            return None;
+        }
         let bare = piece.raw.strip_prefix(b"\"").unwrap_or(piece.raw); // quotes change no meaning
         let bare = bare.strip_suffix(b"\"").unwrap_or(bare);
         if at < skip {
@@ -319,6 +322,13 @@ mod tests {
         let expected = "@    SOA  ns a (   ; why\n      1    ; serial\n\n   2 3 4 5 )\nwww  A    ( 192.0.2.1 )\n";
         assert_eq!(laid_out(text), expected);
         assert_eq!(laid_out("( a\n A 192.0.2.1 )  "), "( a\n A 192.0.2.1 )\n");
+    }
+
+    #[test]
+    fn strings_over_several_lines_stay_as_they_are() {
+        let text = "a TXT   x  \"b  \r\n  c;\"   d  ;  e\nlong A 192.0.2.1\n\"f \n\"  A 192.0.2.1 ;g\n$INCLUDE  \"h\n\"\n";
+        let expected = "a     TXT  x  \"b  \r\n  c;\"   d  ;  e\nlong  A    192.0.2.1\n\"f \n\"  A 192.0.2.1 ;g\n$INCLUDE  \"h\n\"\n";
+        assert_eq!(laid_out(text), expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! Where BIND's manual leaves a choice:
 //! - Data of several words stand in quotes, which are taken away (`MX "10 mail$"`, and `\"` inside
 //!   for a quote that stays). BIND refuses them without, and so does this.
+//! - Data over several lines are refused, for each record is one line; so are they in BIND.
 //! - A `$` without braces is the number. BIND 9.18 adds the offset of the braces before it.
 //! - What follows the range or the base is an error. BIND ignores `1-9x`.
 //! - A line that starts with a blank behind `$GENERATE` takes the owner of the record before it, and
@@ -17,7 +18,7 @@
 //! Errors point at the words of the `$GENERATE` line, and say what was generated. The first one ends
 //! the line: the others would say the same.
 
-use super::entry::head;
+use super::entry::{head, stands_twice};
 use super::{Entry, Outcome, Reader, lex};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::rr::decimal;
@@ -138,12 +139,18 @@ impl Line {
                 .into());
         };
         let numbers = Range::read(entry, entry.words[1])?;
+        if owner.of(entry.text) == entry.words[1].of(entry.text) {
+            return Err(stands_twice(entry, *owner).into());
+        }
         if owner.quoted {
             let what = "the owner of a $GENERATE line stands without quotes";
             return Err(bad(entry, *owner, what.into(), "remove the quotes"));
         }
         let data = head(entry, fields)?.data;
         let [data] = data else {
+            if let Some(repeated) = data.get(1).and_then(|&second| entry.repeated_before(second)) {
+                return Err(stands_twice(entry, repeated).into());
+            }
             let (span, what) = match data.get(1) {
                 None => (entry.end(), "the data of the records are missing"),
                 Some(&second) => (entry.span(second), "$GENERATE takes the data as one word"),
@@ -152,6 +159,10 @@ impl Line {
                 .help("put data of several words into quotes, as in `\"10 mail$\"`")
                 .into());
         };
+        if data.of(entry.text).contains(&b'\n') {
+            let what = "the data of a $GENERATE line go on over several lines";
+            return Err(bad(entry, *data, what.into(), "write a line end as `\\010`"));
+        }
         let mut parts = Vec::with_capacity(words.len());
         for &word in words {
             parts.push(match word == *owner || word == *data {
@@ -208,6 +219,11 @@ impl Range {
         let (stop, step) = slash.map_or((rest, &b"1"[..]), |at| (&rest[..at], &rest[at + 1..]));
         Some(Range { start: decimal(start)?, stop: decimal(stop)?, step: decimal(step)? })
     }
+}
+
+/// Whether a word would be the range of a `$GENERATE` line.
+pub(super) fn is_range(octets: &[u8]) -> bool {
+    Range::of(octets).is_some()
 }
 
 /// Splits a word at its dollar signs.

@@ -4,23 +4,21 @@
 //! comments run from `;` to the end of the line, quotes and backslashes protect what they enclose.
 //! Words keep their escapes: only who knows the field knows what they mean.
 //!
-//! Where RFC 1035 §5.1 leaves a choice:
+//! Where RFC 1035 §5.1 leaves a choice ([`quote`](super::quote) has those about strings over lines):
 //! - Parentheses may stand within parentheses, and may enclose owner and type (BIND; NSD and Knot
 //!   refuse both).
-//! - A quoted string ends on its line: a forgotten quote would else swallow what follows up to the
-//!   next one. A backslash does not join lines either, in quotes or out of them. BIND lets an escaped
-//!   line end stand in a string, NSD any line end, Knot none. Outside NSD alone takes `\` at the end
-//!   of a line.
+//! - A backslash outside quotes does not join lines; NSD alone takes it.
 //! - A quote within a word starts a word of its own, so `a"b c"d` is three, as in BIND and NSD; Knot
 //!   refuses it. In the data of SVCB and HTTPS it belongs to the word: `alpn="h2,h3"` (RFC 9460
 //!   §2.1). Only who knows the type can tell, so such words are found whole and split by
-//!   [`split_at_quotes`].
+//!   [`split_at_quotes`](super::quote::split_at_quotes).
 //! - Line ends are LF and CRLF. A carriage return elsewhere is an error, as in Knot: BIND and NSD
 //!   take it for a line end, and whoever sees one long line in an editor does not.
 //! - An octet of zero in a word is an error, as in Knot: it is what a crash leaves in a file. BIND
 //!   refuses it outside quotes; NSD cuts the string there. In a comment it does no harm.
 //! - A form feed is no blank, in all four.
 
+use super::quote::string_end;
 use crate::rr::text::Word;
 
 /// How an entry begins.
@@ -28,7 +26,8 @@ use crate::rr::text::Word;
 pub(super) struct Shape {
     /// With a blank: the owner is that of the record before.
     pub(super) starts_blank: bool,
-    /// A word holds a quote that is not its first octet: see [`split_at_quotes`].
+    /// A word holds a quote that is not its first octet, see [`split_at_quotes`](super::quote::split_at_quotes), or stands right
+    /// behind a string.
     pub(super) glued: bool,
 }
 
@@ -64,7 +63,17 @@ pub(super) struct Lexer<'t> {
     at: usize,
     /// The entry has had a word with a quote inside.
     glued: bool,
+    /// Where that quote was, if not behind `=`: most likely it should not be there.
+    stray: Option<usize>,
+    /// The opening parentheses of the entry; kept to be used again.
+    open: Vec<usize>,
+    /// The opening parentheses up to the end of the file that are known to have no partner: it is not
+    /// looked for again.
+    unclosed: Vec<usize>,
 }
+
+/// How far behind a broken entry its end is looked for, in octets.
+const REACH_MAX: usize = 4096;
 
 /// The byte order mark that some editors write (RFC 3629 §6).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -72,7 +81,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t [u8]) -> Lexer<'t> {
         let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Lexer { text, at, glued: false }
+        Lexer { text, at, glued: false, stray: None, open: Vec::new(), unclosed: Vec::new() }
     }
 
     /// Where the next token is looked for.
@@ -91,7 +100,7 @@ impl<'t> Lexer<'t> {
                 return Ok(None);
             };
             let starts_blank = matches!(first, b' ' | b'\t');
-            self.glued = false;
+            (self.glued, self.stray) = (false, None);
             self.read_entry(words)?;
             if !words.is_empty() {
                 return Ok(Some(Shape { starts_blank, glued: self.glued }));
@@ -101,20 +110,31 @@ impl<'t> Lexer<'t> {
 
     /// Reads words to the end of the line, or of the last line that parentheses join to it.
     fn read_entry(&mut self, words: &mut Vec<Word>) -> Result<(), Fault> {
-        let mut open = Vec::new();
+        self.open.clear();
+        let (mut opened, mut glued) = (false, None);
         while let Some(token) = self.token()? {
             match token {
                 Token::Word(word) => words.push(word),
-                Token::Open(at) => open.push(at),
-                Token::Close(_) if open.pop().is_none() => return Err(self.unopened()),
-                Token::LineEnd if open.is_empty() => return Ok(()),
+                Token::Open(at) if self.unclosed.binary_search(&at).is_ok() => {
+                    return Err(self.unclosed(at));
+                }
+                Token::Open(at) => {
+                    opened = true;
+                    self.open.push(at);
+                }
+                Token::Close(at) if self.open.pop().is_none() => {
+                    let first = words.first().filter(|_| !opened && !self.is_glued(at));
+                    let start = first.map_or(at, |word| word.start as usize);
+                    return Err(self.unopened(glued.unwrap_or(start)));
+                }
+                Token::Close(at) if self.is_glued(at) => glued = glued.or(Some(at)),
+                Token::LineEnd if self.open.is_empty() => return Ok(()),
                 Token::Close(_) | Token::LineEnd | Token::Comment { .. } => {}
             }
         }
-        match open.first() {
-            Some(&start) => Err(self.unclosed(start)),
-            None => Ok(()),
-        }
+        let first = self.open.first().copied();
+        std::mem::swap(&mut self.open, &mut self.unclosed);
+        first.map_or(Ok(()), |start| Err(self.unclosed(start)))
     }
 
     /// The next token. `None` at the end of the file.
@@ -164,7 +184,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// A word without quotes around it. A quote inside one, as in `alpn="h2,h3"`, protects up to
-    /// its partner on the same line.
+    /// its partner.
     fn word(&mut self) -> Result<Word, Fault> {
         let start = self.at;
         while let Some(&octet) = self.text.get(self.at) {
@@ -175,6 +195,9 @@ impl<'t> Lexer<'t> {
                 }
                 b'"' => {
                     self.glued = true;
+                    if self.at > start && self.text[self.at - 1] != b'=' {
+                        self.stray = self.stray.or(Some(self.at));
+                    }
                     self.at = self.string_end()? + 1;
                 }
                 0 => return Err(self.fault(self.at, self.at + 1, &ZERO)),
@@ -189,17 +212,22 @@ impl<'t> Lexer<'t> {
         let start = self.at + 1;
         let end = self.string_end()?;
         self.at = end + 1;
+        self.glued |= self.text.get(self.at).is_some_and(|octet| !b" \t\r\n;()".contains(octet));
         Ok(Word { start: place(start), end: place(end), quoted: true })
     }
 
     /// Where the quote is that closes the one here.
     fn string_end(&mut self) -> Result<usize, Fault> {
         let start = self.at + 1;
-        let Some(end) = quote_end(self.text, start) else {
-            return Err(self.fault(self.at, start, &OPEN_QUOTE));
+        let Some(end) = string_end(self.text, start) else {
+            let open = self.stray.take().unwrap_or(self.at);
+            return Err(self.fault(open, open + 1, &OPEN_QUOTE));
         };
         match memchr::memchr(0, &self.text[start..end]) {
-            Some(at) => Err(self.fault(start + at, start + at + 1, &ZERO)),
+            Some(at) => {
+                self.at = start + at;
+                Err(self.fault(self.at, self.at + 1, &ZERO))
+            }
             None => Ok(end),
         }
     }
@@ -210,8 +238,18 @@ impl<'t> Lexer<'t> {
         Fault { start: place(start), end: place(end), ..*like }
     }
 
-    fn unopened(&mut self) -> Fault {
-        self.fault(self.at - 1, self.at, &UNOPENED)
+    /// Whether the parenthesis there has no blank before it or none behind it: then it is more likely
+    /// to be a slip than one that stands by itself.
+    fn is_glued(&self, at: usize) -> bool {
+        let is_blank = |octet: Option<&u8>| octet.is_none_or(|octet| b" \t\r\n;".contains(octet));
+        let before = at.checked_sub(1).and_then(|before| self.text.get(before));
+        !is_blank(before) || !is_blank(self.text.get(at + 1))
+    }
+
+    /// The fault of a closing parenthesis, from `start`.
+    fn unopened(&mut self, start: usize) -> Fault {
+        let end = if self.text[start] == b')' { start + 1 } else { self.at };
+        self.fault(start, end, &UNOPENED)
     }
 
     /// An open parenthesis swallows the rest of the file. Goes on behind its line and the indented
@@ -225,20 +263,47 @@ impl<'t> Lexer<'t> {
                 break;
             }
         }
-        Fault { start: place(start), end: place(start + 1), ..UNCLOSED }
+        let mut inside = Lexer { at: start + 1, ..Lexer::new(&self.text[..self.at]) };
+        let mut last = 0;
+        while let Ok(Some(token)) = inside.token() {
+            if let Token::Word(word) = token {
+                last = word.end + u32::from(word.quoted);
+            }
+        }
+        // one that stands right behind a word is most likely a slip itself
+        let end =
+            if self.is_glued(start) && !self.text[..start].ends_with(b" ") { 0 } else { last }
+                .max(place(start + 1));
+        Fault { start: place(start), end, ..UNCLOSED }
+    }
+
+    /// Behind a broken entry: if a parenthesis is closed in the indented lines that follow, and none of
+    /// them opened it, they belong to the entry, and are left out.
+    pub(super) fn skip_to_unopened(&mut self) {
+        let reach = &self.text[..self.text.len().min(self.at + REACH_MAX)];
+        let at = self.at + usize::from(reach.get(self.at) == Some(&b'\n'));
+        let mut ahead = Lexer { at, ..Lexer::new(reach) };
+        let mut words = Vec::new();
+        while let Some(b' ' | b'\t') = reach.get(ahead.at) {
+            match ahead.read_entry(&mut words) {
+                Ok(()) => words.clear(),
+                Err(fault) if fault.message == UNOPENED.message => self.at = ahead.at,
+                Err(_) => return,
+            }
+        }
     }
 }
 
 const OPEN_QUOTE: Fault = Fault {
     start: 0,
     end: 0,
-    message: "this quote is not closed on its line",
+    message: "this quote is not closed",
     label: "opened here",
     help: "add a `\"` where the string ends; inside a string a quote is written `\\\"`",
 };
 const UNOPENED: Fault = Fault {
-    message: "this parenthesis closes none",
-    label: "no `(` before it",
+    message: "a `)` without a `(` before it",
+    label: "",
     help: "remove it, or open one on the record's first line",
     ..OPEN_QUOTE
 };
@@ -260,55 +325,16 @@ const ZERO: Fault = Fault {
     ..OPEN_QUOTE
 };
 
-/// Splits words at the quotes inside them: in `a"b c"d` there are three.
-pub(super) fn split_at_quotes(text: &[u8], words: &[Word]) -> Vec<Word> {
-    let mut split = Vec::with_capacity(words.len() + 2);
-    for &word in words {
-        let (mut start, mut at) = (word.start as usize, word.start as usize);
-        while !word.quoted && at < word.end as usize {
-            match text[at] {
-                b'\\' => at += 2,
-                b'"' => {
-                    let end = quote_end(text, at + 1).unwrap_or(at + 1);
-                    if start < at {
-                        split.push(Word { start: place(start), end: place(at), quoted: false });
-                    }
-                    split.push(Word { start: place(at + 1), end: place(end), quoted: true });
-                    (start, at) = (end + 1, end + 1);
-                }
-                _ => at += 1,
-            }
-        }
-        if word.quoted || start < word.end as usize {
-            split.push(Word { start: place(start), ..word });
-        }
-    }
-    split
-}
-
-/// Where the quote is that closes a string starting at `start`, if it is on the same line.
-fn quote_end(text: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at),
-            b'\n' => return None,
-            b'\\' if text.get(at + 1).is_some_and(|&next| next != b'\n') => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
 /// A place in the file; [`crate::diag::SourceMap`] takes no file where it would not fit.
 pub(super) fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn entries(text: &str) -> Vec<Vec<String>> {
+    pub(in super::super) fn entries(text: &str) -> Vec<Vec<String>> {
         let mut lexer = Lexer::new(text.as_bytes());
         let (mut words, mut entries) = (Vec::new(), Vec::new());
         loop {
@@ -339,23 +365,12 @@ mod tests {
         assert_eq!(
             entries("a \"b\nc )\nd"),
             [
-                vec!["2 this quote is not closed on its line"],
-                vec!["7 this parenthesis closes none"],
+                vec!["2 this quote is not closed"],
+                vec!["5 a `)` without a `(` before it"],
                 vec!["", "d"],
             ]
         );
         assert_eq!(entries("a ( b"), [vec!["2 this parenthesis is never closed"]]);
-    }
-
-    #[test]
-    fn quotes_inside_words_split_them() {
-        let text = b"a\"b c\"d \"e\"f g\\\"h";
-        let (mut lexer, mut words) = (Lexer::new(text), Vec::new());
-        assert!(lexer.next_entry(&mut words).unwrap().unwrap().glued);
-        let split = split_at_quotes(text, &words);
-        let shown: Vec<_> = split.iter().map(|word| (word.of(text), word.quoted)).collect();
-        let [a, d, f, g] = [&b"a"[..], b"d", b"f", b"g\\\"h"].map(|word| (word, false));
-        assert_eq!(shown, [a, (b"b c", true), d, (b"e", true), f, g]);
     }
 
     #[test]

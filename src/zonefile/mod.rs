@@ -5,7 +5,9 @@
 //! [`generate`] of `$GENERATE`. [`mod@format`] prints a file back, laid out; [`fix`] says which edits
 //! put a finding right.
 //! An error ends its entry and nothing more: the reader goes on with the next, so that one run
-//! finds every mistake.
+//! finds every mistake. [`slip`] looks for the word that is meant by it. What would be wrong only
+//! because of an earlier error is not told: a TTL or an owner that the broken entry would have given
+//! to the next, the lines behind a parenthesis that was forgotten.
 //!
 //! Where the RFCs leave a choice (each file here has its own, with what NSD, Knot and BIND do):
 //! - A record without a TTL takes `$TTL`; before any `$TTL` the last TTL written; before any of
@@ -20,6 +22,8 @@ pub mod fix;
 pub mod format;
 mod generate;
 mod lex;
+mod quote;
+mod slip;
 
 use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
 use crate::name::{Name, NameBuf};
@@ -106,6 +110,17 @@ struct Context {
     last_ttl: Option<u32>,
     /// The SOA's last field, which stands in where there is neither.
     soa_minimum: Option<u32>,
+    /// Whether an error was found: a TTL that is nowhere may have been there.
+    has_error: bool,
+}
+
+impl Context {
+    /// Behind an error: what it may have kept the file from saying is taken for granted.
+    fn go_on(&mut self) {
+        self.has_error = true;
+        let origin = self.origin.get_or_insert_with(NameBuf::root);
+        self.owner.get_or_insert_with(|| origin.clone());
+    }
 }
 
 /// The state of one run over a file and all that it includes.
@@ -135,28 +150,36 @@ impl Reader<'_> {
                 Ok(None) => break,
                 Ok(Some(shape)) => {
                     let (text, words) = (&text[..], &words[..]);
-                    self.entry(Entry { source, text, shape, words, origin: None });
+                    let outcome = self.entry(Entry { source, text, shape, words, origin: None });
+                    if let Err(found) = outcome {
+                        self.find(*found);
+                        lexer.skip_to_unopened();
+                    }
                 }
                 Err(fault) => {
                     let span = Span { source, start: fault.start, end: fault.end };
                     let found = Diagnostic::new(&codes::UNBALANCED, span, fault.message);
                     self.find(found.label(fault.label).help(fault.help));
+                    lexer.skip_to_unopened();
                 }
             }
         }
     }
 
-    fn entry(&mut self, entry: Entry<'_>) {
-        let outcome = match entry.directive() {
+    fn entry(&mut self, entry: Entry<'_>) -> Outcome {
+        match entry.directive() {
             Some(word) => self.directive(entry, word),
-            None => self.record(entry),
-        };
-        if let Err(found) = outcome {
-            self.find(*found);
+            None => self.record(entry).map_err(|found| match entry.run_together() {
+                Some((span, what)) => Diagnostic { span, ..*found }.help(what).into(),
+                None => found,
+            }),
         }
     }
 
     fn find(&mut self, found: Diagnostic) {
+        if found.is_error() {
+            self.context.go_on();
+        }
         self.report.findings.push(found);
     }
 }
@@ -194,10 +217,61 @@ impl<'t> Entry<'t> {
 
     /// The place behind the last word, where something is missing.
     fn end(&self) -> Span {
-        if let Some(origin) = self.origin {
-            return origin.line.end();
+        match (self.origin, self.words.last()) {
+            (Some(origin), _) => origin.line.end(),
+            (None, Some(&word)) => self.behind(word),
+            (None, None) => Span { source: self.source, ..Span::default() },
         }
-        let end = self.words.last().map_or(0, |word| word.end + u32::from(word.quoted));
+    }
+
+    /// From one word to another, quotes included.
+    fn span_from(&self, first: Word, last: Word) -> Span {
+        let (start, end) = (self.span(first), self.span(last));
+        if self.origin.is_some() {
+            return Span { end: end.end, ..start };
+        }
+        let quotes = |word: Word| u32::from(word.quoted && word.start < word.end);
+        Span { start: start.start - quotes(first), end: end.end + quotes(last), ..start }
+    }
+
+    /// Words that were most likely not meant to be one, or not to be two, in a record that is wrong:
+    /// where, and what made them so.
+    fn run_together(&self) -> Option<(Span, &'static str)> {
+        let is_joined = |word: &&Word| {
+            let octets = word.of(self.text);
+            !word.quoted && memchr::memmem::find(octets, b"\\ ").is_some()
+        };
+        if let Some(&joined) = self.words.iter().find(is_joined) {
+            let what = "a backslash before a blank makes the blank a part of the word";
+            return Some((self.span(joined), what));
+        }
+        if !self.shape.glued {
+            return None;
+        }
+        let split = quote::split_at_quotes(self.text, self.words);
+        let quotes = |word: Word| u32::from(word.quoted);
+        let touch = |pair: &&[Word]| {
+            pair[0].end + quotes(pair[0]) == pair[1].start - quotes(pair[1])
+                && !pair[0].of(self.text).ends_with(b"=")
+        };
+        let pair = split.windows(2).find(touch)?;
+        let what = "a quote parts words, as a blank does: put one there, or remove the quotes";
+        Some((self.span_from(pair[0], pair[1]), what))
+    }
+
+    /// The first word that says the same as the one before it, up to `word`.
+    fn repeated_before(&self, word: Word) -> Option<Word> {
+        let mut pairs = self.words.windows(2).take_while(|pair| pair[1].start <= word.start);
+        let same = |pair: &&[Word]| pair[0].of(self.text) == pair[1].of(self.text);
+        pairs.find(same).map(|pair| pair[1])
+    }
+
+    /// The place behind a word.
+    fn behind(&self, word: Word) -> Span {
+        if self.origin.is_some() {
+            return self.span(word);
+        }
+        let end = word.end + u32::from(word.quoted);
         let behind = (end as usize + 1).min(self.text.len());
         Span { source: self.source, start: end, end: u32::try_from(behind).unwrap_or(end) }
     }

@@ -12,6 +12,7 @@
 
 pub mod explained;
 pub mod message;
+pub mod mutants;
 pub mod options;
 pub mod peers;
 pub mod program;
