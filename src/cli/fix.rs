@@ -212,6 +212,7 @@ impl Owned {
     fn change(&mut self, meant: &Meant) -> Option<()> {
         match meant {
             Meant::Gone => return None,
+            Meant::Cut => {}
             Meant::Ttl(seconds) => self.ttl = *seconds,
             Meant::Owner(name) => self.owner = name.to_ascii_lowercase(),
             Meant::Name { from, to } | Meant::Text { from, to } => {

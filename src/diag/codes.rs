@@ -91,6 +91,7 @@ codes! {
     SIGNATURE_EARLY     Warning "Z318" "a signature is not valid yet";
     SIGNATURE_ENDING    Warning "Z319" "a signature expires soon";
     NAME_CASES          Note    "Z320" "a name is written in different cases";
+    STRING_LONG         Warning "Z321" "a string of more than 255 octets";
 }
 
 #[cfg(test)]

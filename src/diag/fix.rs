@@ -7,13 +7,14 @@
 use super::{Code, Span, codes};
 
 /// The codes whose findings may have a fix; the guide says so of each.
-pub const MENDABLE: [&Code; 6] = [
+pub const MENDABLE: [&Code; 7] = [
     &codes::TTL_DIFFERS,
     &codes::DUPLICATE,
     &codes::MISSING_DOT,
     &codes::OWNER_DOUBLED,
     &codes::TEXT_CUT,
     &codes::MAILBOX_AT,
+    &codes::STRING_LONG,
 ];
 
 /// How a finding is put right.
@@ -51,6 +52,8 @@ pub enum Meant {
         /// What was meant.
         to: Vec<u8>,
     },
+    /// The same, its strings written as they are cut.
+    Cut,
     /// The same with its strings joined into one, a blank between each two.
     Text {
         /// The strings.

@@ -26,7 +26,7 @@ use std::ops::RangeInclusive;
 /// What stands before the data.
 pub(super) struct Head<'t> {
     pub(super) ttl: Option<(u32, Word)>,
-    rtype: Rtype,
+    pub(super) rtype: Rtype,
     rtype_word: Word,
     pub(super) data: &'t [Word],
 }
@@ -42,11 +42,12 @@ impl Reader<'_> {
         let head = head(entry, words)?;
         self.data(entry, &head)?;
         let ttl = self.record_ttl(entry, &head)?;
+        let whole = entry.span_from(entry.words[0], entry.words[entry.words.len() - 1]);
+        self.long_strings(entry, &head, whole);
         let Some(owner) = &self.context.owner else {
             return Err(no_owner(entry));
         };
         let record = Record { owner: owner.as_name(), rtype: head.rtype, ttl, rdata: &self.rdata };
-        let whole = entry.span_from(entry.words[0], entry.words[entry.words.len() - 1]);
         self.told.clear();
         self.told.extend(told(entry, &head).iter().map(|&word| entry.span(word)));
         let rtype = entry.span(head.rtype_word);

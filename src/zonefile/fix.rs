@@ -7,7 +7,7 @@
 //! the rest of the file should say, and nothing has a fix.
 
 use super::entry::head;
-use super::{Entry, lex};
+use super::{Entry, lex, strings};
 use crate::diag::fix::Change;
 use crate::diag::{Edit, Meant, Report, SourceId, Span};
 use crate::name::text;
@@ -130,6 +130,7 @@ impl Lines {
                         |&word| dotted(text, word, to).or_else(|| dot_for_at(text, word, to));
                     edits.push(data.iter().find_map(named)?);
                 }
+                Meant::Cut => edits.extend(data.iter().flat_map(|&word| strings::cuts(text, word))),
                 Meant::Text { .. } => edits.extend(quoted(text, data)?),
             }
         }
@@ -274,7 +275,7 @@ fn behind_alone(text: &[u8], start: usize, words: &[Word]) -> Option<usize> {
     matches!(text.get(at), None | Some(b';' | b'\r' | b'\n')).then_some(at)
 }
 
-fn edit(start: usize, end: usize, text: String) -> Edit {
+pub(super) fn edit(start: usize, end: usize, text: String) -> Edit {
     let (start, end) = (lex::place(start), lex::place(end));
     Edit { span: Span { source: ZONE_FILE, start, end }, text }
 }

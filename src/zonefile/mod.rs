@@ -24,6 +24,7 @@ mod generate;
 mod lex;
 mod quote;
 mod slip;
+mod strings;
 
 use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
 use crate::name::{Name, NameBuf};
