@@ -184,4 +184,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn pointers_that_lead_nowhere_are_no_name() {
+        let name = |octets: &'static [u8], at| Cursor { octets, at }.name();
+        for (octets, at) in [(&b"\xc0\x00"[..], 0), (b"\x01a\xc0\x02", 2), (b"\x01a\xc0\x00", 0)] {
+            assert_eq!(name(octets, at), None, "{octets:?}");
+        }
+        assert_eq!(name(b"\xc0\x02\xc0\x00", 2), None);
+        assert_eq!(name(b"\x01a\xc0", 0), None);
+        assert_eq!(name(b"\0\x01a\xc0\x00", 1), "a.".parse().ok());
+    }
 }
