@@ -10,7 +10,7 @@
 //! Letters count in lower case. Tables keyed by it hold the zone author's names alone; who asks can
 //! aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
 
-use super::{LABELS_MAX, NAME_LEN_MAX, Name};
+use super::{LABELS_MAX, Name};
 use arrayvec::ArrayVec;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -18,10 +18,12 @@ const MULTIPLIER: u64 = 0xff51_afd7_ed55_8ccd;
 
 /// Octets that are hashed at a time.
 const WORD_LEN: usize = 8;
+/// The bit that tells cases apart, in each octet of a word. It is set in all of them: that makes a few
+/// pairs of other octets alike too, and a look-up compares names anyway.
+const LOWER: u64 = 0x2020_2020_2020_2020;
 
 /// The hashes of a name and of all names above it.
 pub struct Suffixes {
-    name: Lower,
     labels: usize,
     /// By the number of labels.
     hashes: [u64; LABELS_MAX + 1],
@@ -40,16 +42,17 @@ impl Suffixes {
     /// Hashes `name` from the right.
     pub fn of(name: Name<'_>) -> Suffixes {
         let (hashes, offsets) = ([0; LABELS_MAX + 1], [0; LABELS_MAX + 1]);
-        let mut suffixes = Suffixes { name: Lower::default(), labels: 0, hashes, offsets };
+        let mut suffixes = Suffixes { labels: 0, hashes, offsets };
         suffixes.fill(name);
         suffixes
     }
 
     /// Becomes those of `name`: no kilobyte is moved for a name of thirty octets.
+    #[inline]
     pub fn fill(&mut self, name: Name<'_>) {
-        self.name.fill(name);
+        let wire = name.as_wire();
         let (mut at, mut labels) = (0u8, 0);
-        while let len @ 1.. = self.name.octets[usize::from(at)] {
+        while let len @ 1.. = wire[usize::from(at)] {
             self.offsets[labels] = at;
             labels += 1;
             at += 1 + len;
@@ -57,9 +60,9 @@ impl Suffixes {
         (self.offsets[labels], self.labels) = (at, labels);
         let mut hash = SEED;
         self.hashes[0] = hash;
-        for number in 1..=labels {
-            hash = self.name.step(hash, usize::from(self.offsets[labels - number]));
-            self.hashes[number] = hash;
+        for (start, slot) in self.offsets[..labels].iter().rev().zip(&mut self.hashes[1..]) {
+            hash = step(hash, label(wire, *start));
+            *slot = hash;
         }
     }
 
@@ -81,67 +84,51 @@ impl Suffixes {
 
 /// The hash of one name.
 pub fn of(name: Name<'_>) -> u64 {
+    let wire = name.as_wire();
     let mut starts: ArrayVec<u8, LABELS_MAX> = ArrayVec::new();
-    let lower = Lower::of(name);
     let mut at = 0;
-    while let len @ 1.. = lower.octets[usize::from(at)] {
+    while let len @ 1.. = wire[usize::from(at)] {
         starts.push(at);
         at += 1 + len;
     }
-    starts.iter().rev().fold(SEED, |hash, &start| lower.step(hash, usize::from(start)))
+    starts.iter().rev().fold(SEED, |hash, &start| step(hash, label(wire, start)))
 }
 
 /// The hash of `label` in front of a name whose hash is `parent`.
+///
+/// Words that overlap cover every octet of it, so that none beyond it is read.
+#[inline]
 pub fn step(parent: u64, label: &[u8]) -> u64 {
-    let words = label.chunks(WORD_LEN).map(|chunk| {
-        let mut word = [0; WORD_LEN];
-        word[..chunk.len()].copy_from_slice(chunk);
-        word.make_ascii_lowercase();
-        u64::from_le_bytes(word)
+    let hash = begin(parent, label.len());
+    let Some(last) = label.last_chunk::<WORD_LEN>() else {
+        return mix(hash, short_word(label));
+    };
+    let words = label[..label.len() - 1].chunks_exact(WORD_LEN);
+    let hash = words.fold(hash, |hash, word| {
+        mix(hash, u64::from_le_bytes(word.try_into().unwrap_or_default()))
     });
-    words.fold(begin(parent, label.len()), mix)
+    mix(hash, u64::from_le_bytes(*last))
 }
 
-/// A name in lower case, with room to read its last label in whole words.
-struct Lower {
-    /// What stands behind the name is of names before, and means nothing.
-    octets: [u8; NAME_LEN_MAX + 1 + WORD_LEN],
-}
-
-impl Default for Lower {
-    fn default() -> Lower {
-        Lower { octets: [0; NAME_LEN_MAX + 1 + WORD_LEN] }
-    }
-}
-
-impl Lower {
-    fn of(name: Name<'_>) -> Lower {
-        let mut lower = Lower::default();
-        lower.fill(name);
-        lower
-    }
-
-    fn fill(&mut self, name: Name<'_>) {
-        let wire = name.as_wire();
-        self.octets[..wire.len()].copy_from_slice(wire);
-        let whole_words = wire.len().next_multiple_of(WORD_LEN);
-        self.octets[..whole_words].make_ascii_lowercase(); // a length octet is at most 63
-    }
-
-    /// As [`step`], for the label whose length octet is at `start`.
-    fn step(&self, parent: u64, start: usize) -> u64 {
-        let len = usize::from(self.octets[start]);
-        let mut hash = begin(parent, len);
-        let mut read = 0;
-        while read < len {
-            let rest = &self.octets[start + 1 + read..];
-            let word = rest.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
-            let beyond = WORD_LEN.saturating_sub(len - read) * 8;
-            hash = mix(hash, word << beyond >> beyond);
-            read += WORD_LEN;
+/// A label of less than eight octets in a word.
+fn short_word(label: &[u8]) -> u64 {
+    match (label.first_chunk::<4>(), label.last_chunk::<4>(), label) {
+        (Some(first), Some(last), _) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
         }
-        hash
+        (_, _, [first, .., last]) => {
+            let middle = label[label.len() / 2];
+            u64::from(*first) | u64::from(middle) << 8 | u64::from(*last) << 16
+        }
+        (_, _, [only]) => u64::from(*only),
+        _ => 0,
     }
+}
+
+/// The label whose length octet stands at `start`.
+fn label(wire: &[u8], start: u8) -> &[u8] {
+    let start = usize::from(start);
+    &wire[start + 1..start + 1 + usize::from(wire[start])]
 }
 
 fn begin(parent: u64, label_len: usize) -> u64 {
@@ -149,7 +136,7 @@ fn begin(parent: u64, label_len: usize) -> u64 {
 }
 
 fn mix(hash: u64, word: u64) -> u64 {
-    let folded = (hash ^ word).wrapping_mul(MULTIPLIER);
+    let folded = (hash ^ (word | LOWER)).wrapping_mul(MULTIPLIER);
     folded ^ (folded >> 32)
 }
 
