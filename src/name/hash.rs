@@ -10,7 +10,7 @@
 //! Letters count in lower case. Tables keyed by it hold the zone author's names alone; who asks can
 //! aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
 
-use super::{LABELS_MAX, Name};
+use super::{LABEL_LEN_MAX, LABELS_MAX, NAME_LEN_MAX, Name};
 use arrayvec::ArrayVec;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -50,15 +50,39 @@ impl Suffixes {
     /// Becomes those of `name`: no kilobyte is moved for a name of thirty octets.
     #[inline]
     pub fn fill(&mut self, name: Name<'_>) {
-        let wire = name.as_wire();
-        let (mut at, mut labels) = (0u8, 0);
-        while let len @ 1.. = wire[usize::from(at)] {
-            self.offsets[labels] = at;
-            labels += 1;
+        self.read(name.as_wire());
+    }
+
+    /// Splits an uncompressed name off the front of `bytes`, as [`Name::split_from`], and becomes its
+    /// suffixes. With `None` they mean nothing.
+    #[inline]
+    pub fn read<'b>(&mut self, bytes: &'b [u8]) -> Option<Name<'b>> {
+        let (mut at, mut labels) = (0, 0);
+        loop {
+            let len = usize::from(*bytes.get(at)?);
+            if len > LABEL_LEN_MAX || at >= NAME_LEN_MAX {
+                return None;
+            }
+            #[allow(clippy::cast_possible_truncation, reason = "it is below NAME_LEN_MAX")]
+            let start = at as u8;
+            *self.offsets.get_mut(labels)? = start;
             at += 1 + len;
+            if len == 0 {
+                break;
+            }
+            labels += 1;
         }
-        (self.offsets[labels], self.labels) = (at, labels);
+        let wire = &bytes[..at];
+        self.labels = labels;
+        self.chain(wire);
+        Some(Name { wire })
+    }
+
+    /// Hashes the labels, whose places are known.
+    #[inline]
+    fn chain(&mut self, wire: &[u8]) {
         let mut hash = SEED;
+        let labels = self.labels;
         self.hashes[0] = hash;
         for (start, slot) in self.offsets[..labels].iter().rev().zip(&mut self.hashes[1..]) {
             hash = step(hash, label(wire, *start));

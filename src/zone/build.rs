@@ -10,11 +10,11 @@ mod membership;
 mod places;
 
 use super::lint::Lint;
-use super::{Flags, NodeEntry, Rrset, SetEntry, Zone, denial};
+use super::{Flags, NegativeSoa, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Fix, Meant, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
-use crate::rr::{Record, Rtype, rdata, table};
+use crate::rr::{Class, Record, Rtype, rdata, table};
 use hashbrown::HashTable;
 use places::Cases;
 use std::collections::{HashMap, HashSet};
@@ -160,6 +160,9 @@ impl Builder {
         self.check_nodes(&zone, start);
         zone.denial = denial::Chain::of(&zone).map(Box::new);
         self.check_signed(&zone);
+        zone.signed = zone.holds_signatures();
+        zone.ready_soa = NegativeSoa::of(&zone);
+        zone.link();
         let zone = Some(zone).filter(|_| !self.unusable)?;
         if zone.record_count() <= self.lint_records_max {
             Lint::new(&zone, self).run(&causes);
@@ -240,8 +243,11 @@ impl Builder {
             sets: Vec::new(),
             index: HashTable::with_capacity(self.names.len()),
             denial: None,
+            signed: false,
+            ready_soa: NegativeSoa::default(),
             labels_max: 0,
             apex_labels: 0,
+            apex_len: 0,
             records: 0,
         };
         let mut records = std::mem::take(&mut self.records);
@@ -321,6 +327,13 @@ impl Builder {
     }
 }
 
+/// What stands before the data of a record, see [`super::RECORD_HEAD_LEN`].
+fn record_head(rtype: Rtype, ttl: u32, len: u16) -> [u8; super::RECORD_HEAD_LEN] {
+    let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), Class::IN.0.to_be_bytes());
+    let ([s1, s2, s3, s4], [l1, l2]) = (ttl.to_be_bytes(), len.to_be_bytes());
+    [0xc0, 12, t1, t2, c1, c2, s1, s2, s3, s4, l1, l2]
+}
+
 /// The type that a signature is for (RFC 4034 §3.1.1); zero for records of other types.
 fn covered(rtype: Rtype, rdata: &[u8]) -> Rtype {
     let first = rdata.first_chunk().filter(|_| rtype == table::RRSIG);
@@ -343,7 +356,7 @@ impl Zone {
         let labels = name.label_count();
         self.labels_max = self.labels_max.max(labels);
         if number == 0 {
-            self.apex_labels = labels;
+            (self.apex_labels, self.apex_len) = (labels, name.as_wire().len());
         }
         let (nodes, octets) = (&self.nodes, &self.octets);
         self.index.insert_unique(hash::of(name), number, |&other| {
@@ -353,18 +366,18 @@ impl Zone {
 
     /// Adds a set to the node added last.
     fn add_set<'r>(&mut self, like: &Raw, ttl: u32, rdatas: impl Iterator<Item = &'r [u8]>) {
-        let data = self.octets.len();
-        let mut count = 0;
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let &Raw { rtype, covered, .. } = like;
+        let (start, mut count) = (self.octets.len(), 0);
         for rdata in rdatas {
             let len = u16::try_from(rdata.len()).unwrap_or(u16::MAX);
-            self.octets.extend_from_slice(&len.to_be_bytes());
+            self.octets.extend_from_slice(&record_head(rtype, ttl, len));
             self.octets.extend_from_slice(rdata);
             count += 1;
         }
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let data_end = place(self.octets.len());
-        let &Raw { rtype, covered, .. } = like;
-        self.sets.push(SetEntry { data: place(data), data_end, ttl, count, rtype, covered });
+        let end = self.octets.len();
+        self.sets.push(SetEntry { start: place(start), end: place(end), count, rtype, covered });
+        self.make_room_for_links();
         self.records += count as usize;
         if let Some(node) = self.nodes.last_mut() {
             node.set_count += 1;

@@ -29,12 +29,15 @@ pub enum Position<'z> {
 
 impl Zone {
     /// Finds `name`, which must be within the apex.
+    #[inline]
     pub fn locate(&self, name: Name<'_>, hashes: &Suffixes) -> Position<'_> {
         let mut labels = hashes.labels().min(self.labels_max);
         let encloser = loop {
+            if labels <= self.apex_labels {
+                break self.apex_node();
+            }
             match self.suffix_node(name, hashes, labels) {
                 Some(node) if !node.is_hidden() => break node,
-                _ if labels <= self.apex_labels => break self.apex_node(),
                 _ => labels -= 1,
             }
         };

@@ -10,7 +10,7 @@
 //! nodes   name, flags, its RRsets                        one per name, empty non-terminals too
 //! sets    type, TTL, where the data stand                by node, then by type; signatures by the
 //!                                                        type that they cover
-//! octets  names and data, length before each             one arena; no allocation per record
+//! octets  names, and records as an answer holds them     one arena; no allocation per record
 //! denial  the order of NSEC or NSEC3 records             in signed zones alone
 //! ```
 //!
@@ -19,12 +19,16 @@
 pub mod build;
 mod check;
 pub mod denial;
+mod link;
 mod lint;
 mod lookup;
+mod negative;
 pub mod set;
 
 pub use denial::Denial;
+pub use link::{Link, Target};
 pub use lookup::Position;
+pub use negative::NegativeSoa;
 
 use crate::name::{Name, Suffixes, same_octets};
 use crate::rr::{Rtype, table};
@@ -38,9 +42,14 @@ pub struct Zone {
     index: HashTable<u32>,
     /// How it says that something is not there, if it is signed.
     denial: Option<Box<denial::Chain>>,
+    /// Whether it holds signatures.
+    signed: bool,
+    /// What a negative answer holds.
+    ready_soa: NegativeSoa,
     /// The most labels that a name here has: a longer one needs no look.
     labels_max: usize,
     apex_labels: usize,
+    apex_len: usize,
     records: usize,
 }
 
@@ -55,10 +64,9 @@ struct NodeEntry {
 
 #[derive(Clone, Copy, Debug)]
 struct SetEntry {
-    /// Where the data stand in the octets: each record's behind its length in two octets.
-    data: u32,
-    data_end: u32,
-    ttl: u32,
+    /// Where the records stand in the octets, see [`Rrset::records`]; behind them their [`Link`]s.
+    start: u32,
+    end: u32,
     count: u32,
     rtype: Rtype,
     /// The type that signatures are for; zero for other types.
@@ -104,13 +112,25 @@ pub struct Node<'z> {
 pub struct Rrset<'z> {
     zone: &'z Zone,
     entry: &'z SetEntry,
-    ttl: u32,
+    /// Another TTL than the records' own.
+    ttl: Option<u32>,
 }
+
+/// The octets of a record before its data: a pointer at the question's name, type, class, TTL, length
+/// (RFC 1035 §4.1.3).
+pub const RECORD_HEAD_LEN: usize = 12;
+/// Where the TTL stands among them.
+const TTL_AT: usize = 6;
 
 impl Zone {
     /// The name at the top.
     pub fn apex(&self) -> Name<'_> {
         self.apex_node().name()
+    }
+
+    /// The octets of the apex.
+    pub fn apex_len(&self) -> usize {
+        self.apex_len
     }
 
     /// The number of labels of the apex.
@@ -132,7 +152,17 @@ impl Zone {
     /// and of its last field (RFC 2308 §3).
     pub fn negative_soa(&self) -> Rrset<'_> {
         let soa = self.soa();
-        Rrset { ttl: soa.ttl.min(self.soa_number(4)), ..soa }
+        soa.with_ttl(soa.ttl().min(self.soa_number(4)))
+    }
+
+    /// The same, ready to be copied.
+    pub fn ready_soa(&self) -> &NegativeSoa {
+        &self.ready_soa
+    }
+
+    /// Whether it holds signatures, or says by records that something is not there.
+    pub fn is_signed(&self) -> bool {
+        self.signed || self.denial.is_some()
     }
 
     /// The apex.
@@ -185,6 +215,7 @@ impl Zone {
     }
 
     /// The node whose name hashes to `hash` and is `name` but for case.
+    #[inline]
     fn find(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
         let same = |&number: &u32| {
             let at = self.nodes[number as usize].name as usize;
@@ -194,6 +225,7 @@ impl Zone {
     }
 
     /// The node of the rightmost `labels` labels of `name`.
+    #[inline]
     fn suffix_node(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<Node<'_>> {
         self.find(hashes.hash(labels), &name.as_wire()[hashes.offset(labels)..])
     }
@@ -203,6 +235,12 @@ impl<'z> Node<'z> {
     /// Its name, as the file writes it.
     pub fn name(self) -> Name<'z> {
         Name::stored(&self.zone.octets[self.entry.name as usize..])
+    }
+
+    /// Its name's octets before those of the zone's name.
+    pub fn labels_before_apex(self) -> &'z [u8] {
+        let name = self.name().as_wire();
+        &name[..name.len() - self.zone.apex_len]
     }
 
     /// Its RRset of one type. Signatures are in [`Node::signatures`].
@@ -220,12 +258,22 @@ impl<'z> Node<'z> {
     pub fn rrsets(self) -> impl Iterator<Item = Rrset<'z>> {
         let start = self.entry.first_set as usize;
         let entries = &self.zone.sets[start..start + usize::from(self.entry.set_count)];
-        entries.iter().map(move |entry| Rrset { zone: self.zone, entry, ttl: entry.ttl })
+        entries.iter().map(move |entry| Rrset { zone: self.zone, entry, ttl: None })
     }
 
     /// Whether the zone ends here and another begins.
     pub fn is_cut(self) -> bool {
         self.has(Flags::CUT)
+    }
+
+    /// Its place among the zone's nodes.
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// Whether it has a CNAME.
+    pub fn is_alias(self) -> bool {
+        self.rrset(table::CNAME).is_some()
     }
 
     /// Whether it stands below a cut or a DNAME.
@@ -266,13 +314,22 @@ impl<'z> Rrset<'z> {
 
     /// How long they may be cached, in seconds.
     pub fn ttl(self) -> u32 {
-        self.ttl
+        self.ttl.unwrap_or_else(|| {
+            let ttl = self.records()[TTL_AT..].first_chunk();
+            ttl.map_or(0, |octets| u32::from_be_bytes(*octets))
+        })
     }
 
     /// The same records with another time to live.
     #[must_use]
     pub fn with_ttl(self, ttl: u32) -> Rrset<'z> {
-        Rrset { ttl, ..self }
+        Rrset { ttl: Some(ttl), ..self }
+    }
+
+    /// The records as an answer to a question for their owner has them, names in their data
+    /// uncompressed, in the order of the file. Their TTL is the file's.
+    pub fn records(self) -> &'z [u8] {
+        &self.zone.octets[self.entry.start as usize..self.entry.end as usize]
     }
 
     /// The number of records.
@@ -280,10 +337,21 @@ impl<'z> Rrset<'z> {
         self.entry.count as usize
     }
 
+    /// Each of the records.
+    pub fn each_record(self) -> impl Iterator<Item = &'z [u8]> {
+        let mut rest = self.records();
+        std::iter::from_fn(move || {
+            let len = rest.get(RECORD_HEAD_LEN - 2..)?.first_chunk().copied()?;
+            let (record, others) =
+                rest.split_at(RECORD_HEAD_LEN + usize::from(u16::from_be_bytes(len)));
+            rest = others;
+            Some(record)
+        })
+    }
+
     /// The data of each record, names uncompressed, in the order of the file.
     pub fn rdatas(self) -> Rdatas<'z> {
-        let SetEntry { data, data_end, .. } = *self.entry;
-        Rdatas { rest: &self.zone.octets[data as usize..data_end as usize] }
+        Rdatas { rest: self.records() }
     }
 
     /// The name that each record of this set points at, if its type has one with addresses a
@@ -306,7 +374,7 @@ impl<'z> Rrset<'z> {
     fn same_content(self, other: Rrset<'_>) -> bool {
         self.rtype() == other.rtype()
             && self.entry.covered == other.entry.covered
-            && self.ttl == other.ttl
+            && self.ttl() == other.ttl()
             && self.entry.count == other.entry.count
             && self.rdatas().zip(other.rdatas()).all(|(a, b)| match self.rtype() {
                 table::SOA => without_serial(a) == without_serial(b),
@@ -347,8 +415,9 @@ impl<'z> Iterator for Rdatas<'z> {
     type Item = &'z [u8];
 
     fn next(&mut self) -> Option<&'z [u8]> {
-        let (len, rest) = self.rest.split_first_chunk()?;
-        let (rdata, rest) = rest.split_at(usize::from(u16::from_be_bytes(*len)));
+        let (head, rest) = self.rest.split_first_chunk::<RECORD_HEAD_LEN>()?;
+        let len = u16::from_be_bytes([head[RECORD_HEAD_LEN - 2], head[RECORD_HEAD_LEN - 1]]);
+        let (rdata, rest) = rest.split_at(usize::from(len));
         self.rest = rest;
         Some(rdata)
     }

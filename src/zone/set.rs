@@ -32,6 +32,8 @@ pub struct ZoneSet {
     table: HashTable<(u64, NameBuf, Slot)>,
     /// Labels of the longest apex: no longer suffix needs a look.
     labels_max: usize,
+    /// How many apexes stand below a name, by its hash. Names that share one count together.
+    below: HashTable<(u64, u32)>,
 }
 
 impl ZoneSet {
@@ -45,14 +47,37 @@ impl ZoneSet {
             Ok(entry) => Some(entry.remove().0.2),
             Err(_) => None,
         };
+        match (&old, &change.slot) {
+            (None, Some(_)) => self.count_below(change.apex.as_name(), 1),
+            (Some(_), None) => self.count_below(change.apex.as_name(), -1),
+            _ => {}
+        }
         if let Some(slot) = change.slot {
             self.table.insert_unique(hash, (hash, change.apex, slot), |entry| entry.0);
         }
         old
     }
 
+    /// Whether the apex of another zone may stand below `apex`. At times it is thought so in error.
+    pub fn has_zones_below(&self, apex: Name<'_>) -> bool {
+        let hash = crate::name::hash::of(apex);
+        self.below.find(hash, |entry| entry.0 == hash).is_some()
+    }
+
+    fn count_below(&mut self, apex: Name<'_>, change: i32) {
+        for hash in apex.ancestors().skip(1).map(crate::name::hash::of) {
+            let entry = self.below.entry(hash, |entry| entry.0 == hash, |entry| entry.0);
+            let mut entry = entry.or_insert((hash, 0));
+            entry.get_mut().1 = entry.get().1.saturating_add_signed(change);
+            if entry.get().1 == 0 {
+                entry.remove();
+            }
+        }
+    }
+
     /// The zone whose apex is the longest suffix of `name` with at most `labels` labels (RFC 1034
     /// §4.3.2 step 2): its slot, and how many labels its apex has.
+    #[inline]
     pub fn find(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<(&Slot, usize)> {
         let mut labels = labels.min(self.labels_max);
         loop {
@@ -68,6 +93,7 @@ impl ZoneSet {
 
     /// The zone nearest to the name, and how many labels its apex has. A question for the DS of its
     /// apex is the parent's to answer, where that one is served too (RFC 4035 §3.1.4.1).
+    #[inline]
     pub fn nearest(
         &self,
         name: Name<'_>,
@@ -110,5 +136,34 @@ impl Slot {
             Slot::Live(zone) | Slot::Stale(zone) => Some(zone),
             Slot::Broken => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(apex: &str, slot: Option<Slot>) -> Change {
+        Change { apex: apex.parse().unwrap(), slot }
+    }
+
+    #[test]
+    fn zones_below_are_counted_in_whatever_order_they_come_and_go() {
+        let below = |set: &ZoneSet, apex: &str| {
+            set.has_zones_below(apex.parse::<NameBuf>().unwrap().as_name())
+        };
+        let mut set = ZoneSet::default();
+        for apex in ["www.cs.smith.edu.", "smith.edu.", "cs.smith.edu.", "CS.smith.edu."] {
+            set.apply(change(apex, Some(Slot::Broken)));
+        }
+        assert!(below(&set, "smith.edu.") && below(&set, "EDU.") && below(&set, "cs.smith.edu."));
+        assert!(!below(&set, "www.cs.smith.edu.") && !below(&set, "umass.edu."));
+        set.apply(change("www.cs.smith.edu.", None));
+        set.apply(change("www.cs.smith.edu.", None));
+        assert!(below(&set, "smith.edu.") && !below(&set, "cs.smith.edu."));
+        set.apply(change("cs.smith.edu.", None));
+        assert!(!below(&set, "smith.edu.") && below(&set, "edu."));
+        set.apply(change("smith.edu.", None));
+        assert!(set.below.is_empty());
     }
 }
