@@ -4,6 +4,7 @@
 //! no file, and does not allocate.
 
 mod limit;
+mod ready;
 mod reason;
 mod write;
 
@@ -12,7 +13,7 @@ use crate::answer::{self, Reply, Scratch, Terms};
 use crate::clock::Now;
 use crate::guard::acl::Acl;
 use crate::guard::cookie::{Cookies, Proof};
-use crate::guard::rrl::Limiter;
+use crate::guard::rrl::{Limiter, Passage};
 use crate::name::Suffixes;
 use crate::rr::{Class, table};
 use crate::wire::compress::Compressor;
@@ -20,9 +21,10 @@ use crate::wire::edns::{Edns, Opt, ZoneVersion};
 use crate::wire::request::{Fault, Header, Question, Reading, Request};
 use crate::wire::response::{self, Response};
 use crate::wire::{TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
-use crate::zone::set::{Slot, ZoneSet};
 use crate::zone::Zone;
+use crate::zone::set::{Slot, ZoneSet};
 use limit::Meter;
+use ready::Road;
 use std::net::SocketAddr;
 
 pub use crate::wire::request::Silence;
@@ -136,10 +138,16 @@ pub fn respond(
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    respond_seen(message, from, now, state, out, |_| ())
+    if let Some(silence) = state.ignores(from.source) {
+        return Outcome::Drop(silence);
+    }
+    match ready::respond(message, from, now, state, out) {
+        Road::Short(outcome) => outcome,
+        Road::Long(settled) => long_road(message, from, now, state, out, settled, |_| ()),
+    }
 }
 
-/// The same, and shows what the answer was made of, if a zone made it.
+/// The same, always on the long road, and shows what the answer was made of, if a zone made it.
 pub fn respond_seen(
     message: &[u8],
     from: Peer,
@@ -148,14 +156,28 @@ pub fn respond_seen(
     out: &mut Vec<u8>,
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
-    if let Some(silence) = state.ignores(from.source) {
-        return Outcome::Drop(silence);
+    match state.ignores(from.source) {
+        Some(silence) => Outcome::Drop(silence),
+        None => long_road(message, from, now, state, out, None, see),
     }
+}
+
+/// Answers any message. What becomes of the answer may be settled before.
+#[inline(never)] // the short road is not to make room for it
+fn long_road(
+    message: &[u8],
+    from: Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+    settled: Option<Passage>,
+    see: impl FnOnce(&Seen<'_>),
+) -> Outcome {
     let tcp_idle_ds = state.tcp_idle_ds;
     let State { zones, policy, identity, acl, cookies, limiter, scratch, hashes, names, .. } =
         state;
     let setting = Setting { from, now, identity, acl, cookies: cookies.as_ref(), tcp_idle_ds };
-    let mut meter = Meter::new(limiter.as_mut(), from, now);
+    let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
     let reading = Reading::of(message);
     let request = match reading {
         Reading::Query(ref request) => request,
@@ -179,23 +201,23 @@ pub fn respond_seen(
             Reason::Identity
         }
         Verdict::Answer(slot, zone) => {
-            let terms = terms(request, zones, *policy);
-            let mut reply = Reply::new(zone, request.question.name);
-            answer::answer(&mut reply, request.question, hashes, terms, scratch);
-            // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
-            if reply.authoritative && request.question.class == Class::IN {
-                response.set_authoritative();
-            }
+            let (terms, question) = (terms(request, zones, *policy), request.question);
             if request.edns.is_some_and(|edns| edns.options.zone_version) {
                 response.set_zone_version(zone_version(zone));
             }
             response.set_apex(zone.apex());
+            let mut reply = Reply::new(zone, question.name);
+            answer::answer(&mut reply, question, hashes, terms, scratch);
+            // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
+            if reply.authoritative && question.class == Class::IN {
+                response.set_authoritative();
+            }
             let left_out = write::write(&mut response, &reply, zones, *policy, terms, scratch);
-            let question = request.question;
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
             meter.read(&reply, question, hashes);
+            let end = reply.end;
             let stale = matches!(slot, Slot::Stale(_));
-            if stale { Reason::AnsweredStale(reply.end) } else { Reason::Answered(reply.end) }
+            if stale { Reason::AnsweredStale(end) } else { Reason::Answered(end) }
         }
     };
     meter.send(&mut response, reason)
@@ -269,6 +291,7 @@ impl<'s> Setting<'s> {
     }
 
     /// Who answers: RFC 1034 §4.3.2 step 2, behind what holds for every zone.
+    #[inline]
     fn decide<'z>(
         &self,
         request: &Request<'_>,
@@ -348,6 +371,7 @@ enum Verdict<'z> {
 }
 
 /// The zone that answers a question, or why none does.
+#[inline]
 fn find<'z>(question: Question<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Verdict<'z> {
     let nearest = zones.nearest(question.name, question.rtype, hashes);
     if matches!(question.rtype, table::AXFR | table::IXFR) {

@@ -35,16 +35,23 @@ pub(super) struct Meter<'s> {
     kind: Kind,
     /// The hash of the name that it counts for.
     name: u64,
+    /// What becomes of the answer, if that was settled before.
+    settled: Option<Passage>,
 }
 
 impl<'s> Meter<'s> {
     /// Over TCP an address is its owner's.
-    pub(super) fn new(limiter: Option<&'s mut Limiter>, from: Peer, now: Now) -> Meter<'s> {
+    pub(super) fn new(
+        limiter: Option<&'s mut Limiter>,
+        from: Peer,
+        now: Now,
+        settled: Option<Passage>,
+    ) -> Meter<'s> {
         let address = from.source.ip();
         let counts =
             |limiter: &&mut Limiter| from.transport == Transport::Udp && limiter.counts(address);
         let limiter = limiter.filter(counts);
-        Meter { limiter, address, now_ms: now.monotonic_ms, kind: Kind::Bare, name: 0 }
+        Meter { limiter, address, now_ms: now.monotonic_ms, kind: Kind::Bare, name: 0, settled }
     }
 
     /// Who comes with a cookie of ours has shown that the address is theirs (RFC 7873 §5.2.5).
@@ -95,6 +102,9 @@ impl<'s> Meter<'s> {
     }
 
     fn pass(&mut self) -> Passage {
+        if let Some(passage) = self.settled {
+            return passage;
+        }
         let (address, kind, name, now_ms) = (self.address, self.kind, self.name, self.now_ms);
         let pass = |limiter: &mut &mut Limiter| limiter.pass(address, kind, name, now_ms);
         self.limiter.as_mut().map_or(Passage::Free, pass)

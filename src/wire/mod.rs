@@ -7,12 +7,14 @@
 //!
 //! [`request`] reads: total over every input, without allocation. [`response`] writes: section by
 //! section, an RRset whole or not at all. [`edns`] does both for the OPT record. [`compress`] knows
-//! which names stand where in the message being written.
+//! which names stand where in the message being written. [`plain`] does for most queries what
+//! [`request`] and [`response`] do for all.
 
 pub mod codes;
 pub mod compress;
 pub mod edns;
 pub mod message;
+pub mod plain;
 pub mod request;
 pub mod response;
 

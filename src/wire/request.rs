@@ -120,6 +120,7 @@ pub struct Question<'m> {
 
 impl<'m> Reading<'m> {
     /// Reads a message.
+    #[inline]
     pub fn of(message: &'m [u8]) -> Reading<'m> {
         let Some((head, body)) = message.split_first_chunk::<HEADER_LEN>() else {
             return Reading::Ignore(Silence::TooShort);
@@ -145,6 +146,7 @@ impl<'m> Reading<'m> {
         }
     }
 
+    #[inline]
     fn of_query(header: Header, message: &'m [u8], plain: usize, records: usize) -> Reading<'m> {
         let Some((question, rest)) = Question::split_from(&message[HEADER_LEN..]) else {
             return Reading::Reject(header, Fault::Question, None);
@@ -165,6 +167,7 @@ impl Header {
 
 impl<'m> Question<'m> {
     /// Splits a question off the front of `bytes`.
+    #[inline]
     pub fn split_from(bytes: &'m [u8]) -> Option<(Question<'m>, &'m [u8])> {
         let (name, rest) = Name::split_from(bytes)?;
         let ([t1, t2, c1, c2], rest) = rest.split_first_chunk()?;
@@ -177,11 +180,15 @@ impl<'m> Question<'m> {
 /// Walks the records behind the question: `plain` of the answer and authority sections, then
 /// `additional` ones, of which one may be OPT. What follows the last one is nobody's: NSD and BIND
 /// step over it, too.
+#[inline]
 fn edns(
     bytes: &[u8],
     plain: usize,
     additional: usize,
 ) -> Result<Option<Edns<'_>>, (Fault, Option<Edns<'_>>)> {
+    if plain + additional == 0 {
+        return Ok(None);
+    }
     let mut rest = bytes;
     let mut found = None;
     for number in 0..plain + additional {

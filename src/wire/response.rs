@@ -12,7 +12,7 @@ use super::compress::Compressor;
 use super::edns::{ExtendedError, Opt, ZoneVersion};
 use super::request::{Header, Request};
 use super::{HEADER_LEN, bits};
-use crate::name::{NAME_LEN_MAX, Name, Suffixes};
+use crate::name::{NAME_LEN_MAX, Name, Suffixes, same_octets};
 use crate::rr::rdata::{self, Part};
 use crate::rr::{Class, Rtype, table};
 
@@ -187,7 +187,8 @@ impl<'o> Response<'o> {
         for rdata in rdatas {
             let hopeless = self.len() + rdata.len() > self.len_max + COMPRESSION_GAIN_MAX;
             if !hopeless {
-                self.record(owner, rtype, ttl, rdata);
+                self.owner(section, owner);
+                self.record(rtype, ttl, rdata);
             }
             if hopeless || self.len() > self.len_max {
                 self.out.truncate(start);
@@ -228,11 +229,31 @@ impl<'o> Response<'o> {
         self.out.len() - self.base
     }
 
-    fn record(&mut self, owner: Owner<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) {
+    /// Writes an owner. Those of the first sections are most often the question's name, or above it.
+    fn owner(&mut self, section: Section, owner: Owner<'_>) {
         match owner {
             Owner::Qname => self.out.extend_from_slice(&[0xc0, 12]),
+            Owner::Name(name) if self.quick && section != Section::Additional => {
+                if self.question_ends_with(name) {
+                    let offset = self.question_end - 4 - name.as_wire().len();
+                    self.out.extend_from_slice(&pointer(offset));
+                } else {
+                    self.name(name);
+                }
+            }
             Owner::Name(name) => self.name(name),
         }
+    }
+
+    fn question_ends_with(&self, name: Name<'_>) -> bool {
+        let question = &self.out[self.base + HEADER_LEN..self.base + self.question_end - 4];
+        let before = question.len().checked_sub(name.as_wire().len());
+        before.is_some_and(|before| {
+            starts_label(question, before) && same_octets(&question[before..], name.as_wire())
+        })
+    }
+
+    fn record(&mut self, rtype: Rtype, ttl: u32, rdata: &[u8]) {
         let ([t1, t2], [c1, c2]) = (rtype.0.to_be_bytes(), Class::IN.0.to_be_bytes());
         let [s1, s2, s3, s4] = ttl.to_be_bytes();
         self.out.extend_from_slice(&[t1, t2, c1, c2, s1, s2, s3, s4, 0, 0]);
@@ -298,6 +319,12 @@ impl<'o> Response<'o> {
         });
         suffix.map_or((wire.len(), None), |(before, offset)| (before, Some(offset)))
     }
+}
+
+/// A pointer at an offset (RFC 1035 §4.1.4); a question ends below 0x4000.
+#[allow(clippy::cast_possible_truncation, reason = "the offset is within the question")]
+fn pointer(offset: usize) -> [u8; 2] {
+    (0xc000 | offset as u16).to_be_bytes()
 }
 
 /// Whether a label of the name starts at `at`.

@@ -1,0 +1,295 @@
+//! Queries as nearly all are, read in one pass, and answers to them that are copies.
+//!
+//! [`PlainQuery`] knows one shape: a QUERY with one question of class IN, and behind it nothing, or an
+//! OPT record of version 0 without options. [`super::request`] reads all others, and these too: what is
+//! read here it reads alike. [`Copies`] writes what such a query can get without a thought about names:
+//! records that stand ready, with pointers at the question.
+
+use super::codes::Rcode;
+use super::response::Section;
+use super::{HEADER_LEN, UDP_LEN_MAX, UDP_LEN_PLAIN, bits};
+use crate::name::{Name, Suffixes};
+use crate::rr::Rtype;
+
+/// The octets of a question behind its name.
+const TYPE_AND_CLASS_LEN: usize = 4;
+/// The octets of an OPT record without options (RFC 6891 §6.1.2).
+const OPT_LEN: usize = 11;
+/// The octets of a record before its data, behind a pointer for its owner.
+const FIXED_LEN: usize = 12;
+/// A pointer at the question's name (RFC 1035 §4.1.4).
+pub const QNAME: [u8; 2] = [0xc0, 12];
+
+/// A query of the usual shape.
+#[derive(Clone, Copy)]
+pub struct PlainQuery<'m> {
+    /// The header and the question, as they came.
+    pub head: &'m [u8],
+    /// QNAME.
+    pub name: Name<'m>,
+    /// QTYPE.
+    pub rtype: Rtype,
+    /// What the OPT record says.
+    pub opt: Option<PlainOpt>,
+}
+
+/// What an OPT record without options says.
+#[derive(Clone, Copy)]
+pub struct PlainOpt {
+    /// The longest UDP answer that the asker can take, in octets.
+    pub udp_len: u16,
+    /// Whether it wants DNSSEC records (RFC 3225).
+    pub dnssec_ok: bool,
+}
+
+impl<'m> PlainQuery<'m> {
+    /// Reads a message, and the hashes of its name into `hashes`. None if it has another shape.
+    #[inline]
+    pub fn read(message: &'m [u8], hashes: &mut Suffixes) -> Option<PlainQuery<'m>> {
+        let (header, body) = message.split_first_chunk::<HEADER_LEN>()?;
+        let [_, _, b1, b2, counts @ .., records] = *header;
+        let (bits, one_question) = (u16::from_be_bytes([b1, b2]), [0, 1, 0, 0, 0, 0, 0]);
+        if bits & (bits::QR | bits::OPCODE) != 0 || counts != one_question {
+            return None;
+        }
+        let name = hashes.read(body)?;
+        let (fixed, rest) =
+            body[name.as_wire().len()..].split_first_chunk::<TYPE_AND_CLASS_LEN>()?;
+        let [t1, t2, 0, 1] = *fixed else { return None };
+        let opt = match (records, rest) {
+            (0, _) => None,
+            (1, &[0, 0, 41, u1, u2, _, 0, flags, _, 0, 0]) => Some(PlainOpt {
+                udp_len: u16::from_be_bytes([u1, u2]),
+                dnssec_ok: flags & 0x80 != 0,
+            }),
+            _ => return None,
+        };
+        let head = &message[..message.len() - rest.len()];
+        Some(PlainQuery { head, name, rtype: Rtype(u16::from_be_bytes([t1, t2])), opt })
+    }
+
+    /// How long an answer over UDP may be (RFC 6891 §6.2.3, RFC 9715 §3.2).
+    pub fn udp_len_max(&self) -> u16 {
+        self.opt.map_or(UDP_LEN_PLAIN, |opt| opt.udp_len.clamp(UDP_LEN_PLAIN, UDP_LEN_MAX))
+    }
+}
+
+/// An answer being copied together, behind whatever stands in the buffer already.
+pub struct Copies<'o> {
+    out: &'o mut Vec<u8>,
+    base: usize,
+    /// How long the buffer may become with records.
+    end_max: usize,
+    question_end: usize,
+    apex: [u8; 2],
+    counts: [u16; 3],
+    opt: Option<PlainOpt>,
+}
+
+/// There is no room for the records.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl<'o> Copies<'o> {
+    /// Begins the answer to a query, from a zone whose name has so many octets and ends the question's.
+    #[inline]
+    pub fn to(
+        query: &PlainQuery<'_>,
+        apex_len: usize,
+        len_max: u16,
+        out: &'o mut Vec<u8>,
+    ) -> Copies<'o> {
+        let (base, opt_len) = (out.len(), if query.opt.is_some() { OPT_LEN } else { 0 });
+        out.extend_from_slice(query.head);
+        let question_end = query.head.len();
+        Copies {
+            out,
+            base,
+            end_max: base + usize::from(len_max) - opt_len,
+            question_end,
+            apex: pointer(question_end - TYPE_AND_CLASS_LEN - apex_len),
+            counts: [0; 3],
+            opt: query.opt,
+        }
+    }
+
+    /// Appends records as they are: they point at the question's name, and nowhere else.
+    ///
+    /// # Errors
+    /// There is no room, as with the others.
+    #[inline]
+    pub fn records(
+        &mut self,
+        section: Section,
+        records: &[u8],
+        count: usize,
+    ) -> Result<(), NoRoom> {
+        self.room_for(records.len())?;
+        self.out.extend_from_slice(records);
+        self.count(section, count)
+    }
+
+    /// Appends a record in which pointers at the zone's name are to stand at `places`.
+    #[inline]
+    pub fn pointing(
+        &mut self,
+        section: Section,
+        record: &[u8],
+        places: &[usize],
+    ) -> Result<(), NoRoom> {
+        let start = self.out.len();
+        self.records(section, record, 1)?;
+        for place in places {
+            self.out[start + place..start + place + 2].copy_from_slice(&self.apex);
+        }
+        Ok(())
+    }
+
+    /// Appends a record whose first `kept` octets stay; a pointer at the zone's name stands for the
+    /// rest, if there is one. Its owner is what `owner` points at.
+    #[inline]
+    pub fn shortened(
+        &mut self,
+        section: Section,
+        owner: [u8; 2],
+        record: &[u8],
+        kept: usize,
+    ) -> Result<(), NoRoom> {
+        self.room_for(record.len())?;
+        let start = self.out.len();
+        self.out.extend_from_slice(&record[..kept]);
+        self.out[start..start + 2].copy_from_slice(&owner);
+        if kept < record.len() {
+            self.out.extend_from_slice(&self.apex);
+            let [l1, l2] = length(kept + 2 - FIXED_LEN);
+            self.out[start + FIXED_LEN - 2..start + FIXED_LEN].copy_from_slice(&[l1, l2]);
+        }
+        self.count(section, 1)
+    }
+
+    /// Appends a record whose owner is some labels in front of the zone's name.
+    #[inline]
+    pub fn below_apex(
+        &mut self,
+        section: Section,
+        labels: &[u8],
+        record: &[u8],
+    ) -> Result<(), NoRoom> {
+        self.room_for(labels.len() + record.len())?;
+        self.out.extend_from_slice(labels);
+        let start = self.out.len();
+        self.out.extend_from_slice(record);
+        self.out[start..start + 2].copy_from_slice(&self.apex);
+        self.count(section, 1)
+    }
+
+    /// Points at where the question has `name`, which its name ends with.
+    pub fn pointer_to(&self, name: Name<'_>) -> [u8; 2] {
+        pointer(self.question_end - TYPE_AND_CLASS_LEN - name.as_wire().len())
+    }
+
+    /// The octets of the message so far.
+    pub fn len(&self) -> usize {
+        self.out.len() - self.base
+    }
+
+    /// Ends the message: OPT, then the header.
+    #[inline]
+    pub fn finish(self, rcode: Rcode, authoritative: bool) {
+        let Copies { out, base, counts: [answer, authority, mut additional], opt, .. } = self;
+        if let Some(opt) = opt {
+            let ([u1, u2], flags) = (UDP_LEN_MAX.to_be_bytes(), u8::from(opt.dnssec_ok) << 7);
+            out.extend_from_slice(&[0, 0, 41, u1, u2, 0, 0, flags, 0, 0, 0]);
+            additional += 1;
+        }
+        let Some(header) = out[base..].first_chunk_mut::<HEADER_LEN>() else { return };
+        let asked = u16::from_be_bytes([header[2], header[3]]) & bits::RD;
+        let aa = if authoritative { bits::AA } else { 0 };
+        let words = [bits::QR | asked | aa | rcode.0, 1, answer, authority, additional];
+        for (word, octets) in words.iter().zip(header[2..].as_chunks_mut::<2>().0) {
+            *octets = word.to_be_bytes();
+        }
+    }
+
+    #[inline]
+    fn room_for(&self, len: usize) -> Result<(), NoRoom> {
+        if self.out.len() + len > self.end_max { Err(NoRoom) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn count(&mut self, section: Section, count: usize) -> Result<(), NoRoom> {
+        // a record has 12 octets: 65,535 of them find no room
+        self.counts[section as usize - 1] += u16::try_from(count).map_err(|_| NoRoom)?;
+        Ok(())
+    }
+}
+
+/// A pointer at an offset (RFC 1035 §4.1.4); a question ends far below 0x4000.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "the offset is within the question")]
+fn pointer(offset: usize) -> [u8; 2] {
+    (0xc000 | offset as u16).to_be_bytes()
+}
+
+/// The length of record data in two octets.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "it is shorter than the data, which fit")]
+fn length(len: usize) -> [u8; 2] {
+    (len as u16).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rr::Class;
+    use crate::wire::request::Reading;
+
+    const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x03www\x05smith\x03edu\0\0\x01\0\x01\
+        \0\0\x29\x03\xe8\0\0\x80\0\0\0";
+
+    /// What is read here is read alike by the reader of all queries.
+    fn compare(message: &[u8]) -> bool {
+        let mut hashes = Suffixes::default();
+        let Some(plain) = PlainQuery::read(message, &mut hashes) else { return false };
+        let Reading::Query(request) = Reading::of(message) else { panic!("{message:x?}") };
+        let question = request.question;
+        assert_eq!((plain.head, plain.name), (request.head, question.name));
+        assert_eq!((plain.rtype, Class::IN), (question.rtype, question.class));
+        let seen = plain.opt.map(|opt| (opt.udp_len.max(UDP_LEN_PLAIN), opt.dnssec_ok));
+        let told = request.edns.map(|edns| (edns.udp_len, edns.dnssec_ok));
+        assert_eq!(seen, told, "{message:x?}");
+        let expected = Suffixes::of(question.name);
+        let all = |hashes: &Suffixes| {
+            let labels = 0..=hashes.labels();
+            labels.map(|n| (hashes.hash(n), hashes.offset(n))).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&hashes), all(&expected));
+        true
+    }
+
+    #[test]
+    fn every_changed_octet_is_read_as_the_long_road_reads_it_or_not_at_all() {
+        assert!(compare(QUERY));
+        for at in 0..QUERY.len() {
+            let mut read = 0;
+            for value in 0..=255 {
+                let mut changed = QUERY.to_vec();
+                changed[at] = value;
+                read += u32::from(compare(&changed));
+            }
+            assert!(read > 0, "octet {at}");
+        }
+        for len in 0..QUERY.len() {
+            assert!(!compare(&QUERY[..len]), "{len} octets");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_is_read_and_one_longer_is_not() {
+        for (labels, is_name) in [(127, true), (128, false)] {
+            let name = [1, b'a'].repeat(labels);
+            let message = [b"\0\0\0\0\0\x01\0\0\0\0\0\0", &name[..], b"\0\0\x01\0\x01"].concat();
+            assert_eq!(compare(&message), is_name);
+        }
+    }
+}
