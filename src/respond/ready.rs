@@ -241,7 +241,7 @@ impl<'z> Answer<'_, 'z> {
     /// What the answer counts as, and for how many of the question's labels.
     fn counts_as(&self, end: End, hashes: &Suffixes) -> (Kind, usize) {
         match end {
-            _ if self.copies.len() > LARGE_FROM => (Kind::Large, hashes.labels()),
+            _ if self.copies.message_len() > LARGE_FROM => (Kind::Large, hashes.labels()),
             End::NxDomain => (Kind::NxDomain, self.zone.apex_labels()),
             End::Referral => (Kind::Referral, self.cut_labels),
             _ => (Kind::Name, hashes.labels()),

@@ -189,7 +189,7 @@ impl<'o> Copies<'o> {
     }
 
     /// The octets of the message so far.
-    pub fn len(&self) -> usize {
+    pub fn message_len(&self) -> usize {
         self.out.len() - self.base
     }
 
