@@ -85,7 +85,7 @@ impl Batch {
         let storage = NonNull::from(Box::leak(storage));
         let answers = (0..BATCH_LEN).map(|_| Vec::with_capacity(ANSWER_CAPACITY)).collect();
         let mut batch = Batch { storage, answers, len: 0, answered: ArrayVec::new() };
-        batch.point_query_headers();
+        batch.point_headers();
         batch
     }
 
@@ -118,7 +118,7 @@ impl Batch {
     /// The datagram at `index` among those received; none if it was cut or its source is of no
     /// family that we know.
     pub(super) fn datagram(&mut self, index: usize) -> Option<Datagram<'_>> {
-        assert!(index < self.len);
+        assert!(index < self.len && index < BATCH_LEN);
         let storage = self.storage.as_ptr();
         // SAFETY: `storage` is valid and `self` is borrowed mutably for as long as the result
         // lives, so no system call and no other reference changes what is read here.
@@ -172,8 +172,8 @@ impl Batch {
         unsafe { (&raw mut (*self.storage.as_ptr()).query_headers).cast() }
     }
 
-    /// Points every query header at its buffers, once for all.
-    fn point_query_headers(&mut self) {
+    /// Points every header at what it always has: buffers for queries, a vector for answers.
+    fn point_headers(&mut self) {
         let storage = self.storage.as_ptr();
         for index in 0..BATCH_LEN {
             // SAFETY: `storage` is valid and owned, `index` is in bounds, and only places are
@@ -187,6 +187,9 @@ impl Batch {
                 (*header).msg_iov = vector;
                 (*header).msg_iovlen = 1;
                 (*header).msg_control = (&raw mut (*storage).controls[index]).cast();
+                let header = &raw mut (*storage).answer_headers[index].msg_hdr;
+                (*header).msg_iov = &raw mut (*storage).answer_vectors[index];
+                (*header).msg_iovlen = 1;
             }
             self.reset_query_header(index);
         }
@@ -201,10 +204,10 @@ impl Batch {
     }
 
     /// Sets up a header for each answer after the first `skip`: how many.
-    fn point_answer_headers(&self, skip: usize) -> libc::c_uint {
+    fn point_answer_headers(&mut self, skip: usize) -> libc::c_uint {
         let mut count = 0;
-        for (place, &index) in self.answered.iter().skip(skip).enumerate() {
-            self.point_answer_header(place, index);
+        for place in skip..self.answered.len() {
+            self.point_answer_header(place - skip, self.answered[place]);
             count += 1;
         }
         count
@@ -212,22 +215,21 @@ impl Batch {
 
     /// Points the header at `place` at the answer to the datagram at `index`, which goes back to
     /// where that came from with the control message that came along.
-    fn point_answer_header(&self, place: usize, index: usize) {
+    fn point_answer_header(&mut self, place: usize, index: usize) {
+        assert!(place < BATCH_LEN && index < BATCH_LEN);
         let (storage, answer) = (self.storage.as_ptr(), &self.answers[index]);
-        // SAFETY: `storage` is valid, both indices are checked, and only places are written and
+        // SAFETY: `storage` is valid, both indices are in bounds, and only places are written and
         // addresses taken. The kernel fills control messages aligned as `Control` is, and says in
         // `msg_controllen` how much of it is valid.
         unsafe {
-            let query = &raw mut (*storage).query_headers[index].msg_hdr;
             let vector = &raw mut (*storage).answer_vectors[place];
             (*vector).iov_base = answer.as_ptr().cast_mut().cast();
             (*vector).iov_len = answer.len();
+            let query = &raw const (*storage).query_headers[index].msg_hdr;
             let header = &raw mut (*storage).answer_headers[place].msg_hdr;
-            (*header).msg_name = (*query).msg_name;
+            (*header).msg_name = (&raw mut (*storage).sources[index]).cast();
             (*header).msg_namelen = (*query).msg_namelen;
-            (*header).msg_iov = vector;
-            (*header).msg_iovlen = 1;
-            (*header).msg_control = (*query).msg_control;
+            (*header).msg_control = (&raw mut (*storage).controls[index]).cast();
             (*header).msg_controllen = (*query).msg_controllen;
             release_interface(header);
         }
@@ -250,7 +252,7 @@ pub(super) fn receive_packet_info(socket: &impl AsFd, address: &SocketAddr) -> i
 }
 
 /// Makes the kernel ignore what it is told of path MTUs, which strangers could forge to make it
-/// send fragments that others can then replace (RFC 9715 §3.1, appendix B).
+/// send fragments that others can then replace (RFC 9715 §3.1).
 ///
 /// Linux has no `IPV6_USE_MIN_MTU` (RFC 3542 §11.1); `IPV6_MTU` does the same for one socket. It
 /// cuts nothing: the longest answer, its headers included, is as long as that MTU
