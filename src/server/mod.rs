@@ -22,7 +22,7 @@ mod buffers;
 mod connection;
 mod counters;
 mod descriptors;
-mod frame;
+pub mod frame;
 pub mod listen;
 mod mmsg;
 pub mod privileges;
