@@ -68,7 +68,7 @@ impl Connection {
     /// Answers complete queries, as far as their answers find room.
     pub(super) fn answer(&mut self, responder: &mut Responder) {
         while self.has_room() {
-            let Some(query) = self.inbox.next() else {
+            let Some(query) = self.inbox.take() else {
                 return;
             };
             (self.active, self.taken) = (responder.now, 0);
@@ -169,7 +169,7 @@ mod tests {
             assert!(answer[2] & 0x80 != 0, "QR is set");
             u16::from_be_bytes([answer[0], answer[1]])
         };
-        std::iter::from_fn(|| inbox.next().map(id)).collect()
+        std::iter::from_fn(|| inbox.take().map(id)).collect()
     }
 
     #[test]

@@ -13,7 +13,7 @@ const KEPT_LEN_MAX: usize = 4096;
 
 /// What was read from a stream and not yet taken.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub struct Inbox {
     bytes: Vec<u8>,
     /// Where the first message that was not taken starts.
     start: usize,
@@ -21,7 +21,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Adds what was read.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.start = 0;
         if self.bytes.is_empty() {
@@ -31,26 +31,26 @@ impl Inbox {
     }
 
     /// Takes the next message, without its length, if all of it is there.
-    pub(super) fn next(&mut self) -> Option<&[u8]> {
+    pub fn take(&mut self) -> Option<&[u8]> {
         let range = whole_message(&self.bytes, self.start)?;
         self.start = range.end;
         Some(&self.bytes[range])
     }
 
-    /// Whether [`next`](Inbox::next) would give a message.
-    pub(super) fn has_message(&self) -> bool {
+    /// Whether [`take`](Inbox::take) would give a message.
+    pub fn has_message(&self) -> bool {
         whole_message(&self.bytes, self.start).is_some()
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         *self = Inbox::default();
     }
 }
 
 /// Appends a message behind its length. `write` appends the message and says whether there is one;
 /// if there is none, or if it is longer than a length can say, `out` stays as it was.
-pub(super) fn append(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+pub fn append(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
     let prefix = out.len();
     let message = prefix + PREFIX_LEN;
     out.extend_from_slice(&[0; PREFIX_LEN]);
@@ -97,7 +97,7 @@ mod tests {
         let mut messages = Vec::new();
         for segment in segments {
             inbox.push(segment);
-            while let Some(message) = inbox.next() {
+            while let Some(message) = inbox.take() {
                 messages.push(message.to_vec());
             }
             assert!(!inbox.has_message());
@@ -122,9 +122,9 @@ mod tests {
         let stream = stream();
         let mut inbox = Inbox::default();
         inbox.push(&stream);
-        assert_eq!(inbox.next(), Some(MESSAGES[0]));
+        assert_eq!(inbox.take(), Some(MESSAGES[0]));
         inbox.push(&stream);
-        let rest: Vec<Vec<u8>> = std::iter::from_fn(|| inbox.next().map(<[u8]>::to_vec)).collect();
+        let rest: Vec<Vec<u8>> = std::iter::from_fn(|| inbox.take().map(<[u8]>::to_vec)).collect();
         assert_eq!(rest, [&MESSAGES[1..], &MESSAGES[..]].concat());
     }
 
@@ -155,7 +155,7 @@ mod tests {
     fn an_empty_inbox_keeps_little_memory() {
         let mut inbox = Inbox::default();
         inbox.push(&[&[0xff, 0xff][..], &vec![0; 0xffff]].concat());
-        assert!(inbox.next().is_some());
+        assert!(inbox.take().is_some());
         inbox.push(&[]);
         assert!(inbox.bytes.capacity() <= KEPT_LEN_MAX);
     }

@@ -11,7 +11,7 @@
 //! port would each get a part of the queries, and nobody would know why. [`advice`] turns what the
 //! kernel says into what to do.
 
-use super::mmsg;
+use super::{buffers, mmsg};
 use crate::respond::Transport;
 use mio::net::{TcpListener, UdpSocket};
 use nix::ifaddrs::getifaddrs;
@@ -151,6 +151,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     if let Err(error) = mmsg::ignore_path_mtu(&socket, &address) {
         log::debug!("{address}: path MTUs cannot be ignored: {error}");
     }
+    buffers::ask(&socket)?;
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
 }

@@ -14,6 +14,7 @@
 //! that routing decides as for any other datagram.
 #![allow(unsafe_code)] // system calls that no safe crate offers together; see above
 
+use arrayvec::ArrayVec;
 use mio::net::UdpSocket;
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -58,6 +59,8 @@ pub(super) struct Batch {
     answers: Box<[Vec<u8>]>,
     /// The number of datagrams received last.
     len: usize,
+    /// Those of them whose answers wait to be sent.
+    answered: ArrayVec<usize, BATCH_LEN>,
 }
 
 /// One datagram of a batch.
@@ -81,8 +84,8 @@ impl Batch {
         let storage: Box<Storage> = Box::new(unsafe { zeroed() });
         let storage = NonNull::from(Box::leak(storage));
         let answers = (0..BATCH_LEN).map(|_| Vec::with_capacity(ANSWER_CAPACITY)).collect();
-        let mut batch = Batch { storage, answers, len: 0 };
-        batch.point_query_headers();
+        let mut batch = Batch { storage, answers, len: 0, answered: ArrayVec::new() };
+        batch.point_headers();
         batch
     }
 
@@ -95,6 +98,7 @@ impl Batch {
             self.reset_query_header(index);
         }
         self.len = 0;
+        self.answered.clear();
         let headers = self.query_headers();
         let fd = socket.as_raw_fd();
         // SAFETY: `headers` points at BATCH_LEN headers, each pointing at buffers of this batch
@@ -103,14 +107,18 @@ impl Batch {
         // borrowed. Without a timeout the kernel takes a null pointer.
         let receive = || result(unsafe { libc::recvmmsg(fd, headers, BATCH_LEN_C, 0, null_mut()) });
         self.len = socket.try_io(receive)?;
-        self.answers[..self.len].iter_mut().for_each(Vec::clear);
         Ok(self.len)
+    }
+
+    /// The number of datagrams received last.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// The datagram at `index` among those received; none if it was cut or its source is of no
     /// family that we know.
     pub(super) fn datagram(&mut self, index: usize) -> Option<Datagram<'_>> {
-        assert!(index < self.len);
+        assert!(index < self.len && index < BATCH_LEN);
         let storage = self.storage.as_ptr();
         // SAFETY: `storage` is valid and `self` is borrowed mutably for as long as the result
         // lives, so no system call and no other reference changes what is read here.
@@ -123,12 +131,21 @@ impl Batch {
             return None;
         }
         let query = &query[..header.msg_len as usize];
-        Some(Datagram { query, source: socket_addr(source)?, answer: &mut self.answers[index] })
+        let source = socket_addr(source)?;
+        let answer = &mut self.answers[index];
+        answer.clear();
+        Some(Datagram { query, source, answer })
+    }
+
+    /// The answer to the datagram at `index` is made: it is among those that are sent.
+    pub(super) fn queue_answer(&mut self, index: usize) {
+        assert!(index < self.len);
+        self.answered.push(index);
     }
 
     /// The number of answers that wait to be sent.
     pub(super) fn answer_count(&self) -> usize {
-        self.answers[..self.len].iter().filter(|answer| !answer.is_empty()).count()
+        self.answered.len()
     }
 
     /// Sends the answers, without the first `skip` of them: how many went out, at least one.
@@ -155,8 +172,8 @@ impl Batch {
         unsafe { (&raw mut (*self.storage.as_ptr()).query_headers).cast() }
     }
 
-    /// Points every query header at its buffers, once for all.
-    fn point_query_headers(&mut self) {
+    /// Points every header at what it always has: buffers for queries, a vector for answers.
+    fn point_headers(&mut self) {
         let storage = self.storage.as_ptr();
         for index in 0..BATCH_LEN {
             // SAFETY: `storage` is valid and owned, `index` is in bounds, and only places are
@@ -170,26 +187,27 @@ impl Batch {
                 (*header).msg_iov = vector;
                 (*header).msg_iovlen = 1;
                 (*header).msg_control = (&raw mut (*storage).controls[index]).cast();
+                let header = &raw mut (*storage).answer_headers[index].msg_hdr;
+                (*header).msg_iov = &raw mut (*storage).answer_vectors[index];
+                (*header).msg_iovlen = 1;
             }
             self.reset_query_header(index);
         }
     }
 
-    /// Sets again what receiving a datagram changed in its header.
+    /// Sets again what receiving a datagram changed in its header, and the kernel reads.
     fn reset_query_header(&mut self, index: usize) {
         // SAFETY: `storage` is valid and owned; no other reference to this header lives.
         let header = unsafe { &mut (*self.storage.as_ptr()).query_headers[index].msg_hdr };
         header.msg_namelen = SOURCE_LEN;
         header.msg_controllen = size_of::<Control>();
-        header.msg_flags = 0;
     }
 
     /// Sets up a header for each answer after the first `skip`: how many.
     fn point_answer_headers(&mut self, skip: usize) -> libc::c_uint {
-        let mut count: libc::c_uint = 0;
-        let answered = (0..self.len).filter(|&index| !self.answers[index].is_empty()).skip(skip);
-        for index in answered {
-            self.point_answer_header(count as usize, index);
+        let mut count = 0;
+        for place in skip..self.answered.len() {
+            self.point_answer_header(place - skip, self.answered[place]);
             count += 1;
         }
         count
@@ -197,22 +215,21 @@ impl Batch {
 
     /// Points the header at `place` at the answer to the datagram at `index`, which goes back to
     /// where that came from with the control message that came along.
-    fn point_answer_header(&self, place: usize, index: usize) {
+    fn point_answer_header(&mut self, place: usize, index: usize) {
+        assert!(place < BATCH_LEN && index < BATCH_LEN);
         let (storage, answer) = (self.storage.as_ptr(), &self.answers[index]);
-        // SAFETY: `storage` is valid, both indices are in bounds (`place` counts up to `index` at
-        // most), and only places are written and addresses taken. The kernel fills control
-        // messages aligned as `Control` is, and says in `msg_controllen` how much of it is valid.
+        // SAFETY: `storage` is valid, both indices are in bounds, and only places are written and
+        // addresses taken. The kernel fills control messages aligned as `Control` is, and says in
+        // `msg_controllen` how much of it is valid.
         unsafe {
-            let query = &raw mut (*storage).query_headers[index].msg_hdr;
             let vector = &raw mut (*storage).answer_vectors[place];
             (*vector).iov_base = answer.as_ptr().cast_mut().cast();
             (*vector).iov_len = answer.len();
+            let query = &raw const (*storage).query_headers[index].msg_hdr;
             let header = &raw mut (*storage).answer_headers[place].msg_hdr;
-            (*header).msg_name = (*query).msg_name;
+            (*header).msg_name = (&raw mut (*storage).sources[index]).cast();
             (*header).msg_namelen = (*query).msg_namelen;
-            (*header).msg_iov = vector;
-            (*header).msg_iovlen = 1;
-            (*header).msg_control = (*query).msg_control;
+            (*header).msg_control = (&raw mut (*storage).controls[index]).cast();
             (*header).msg_controllen = (*query).msg_controllen;
             release_interface(header);
         }
@@ -235,7 +252,11 @@ pub(super) fn receive_packet_info(socket: &impl AsFd, address: &SocketAddr) -> i
 }
 
 /// Makes the kernel ignore what it is told of path MTUs, which strangers could forge to make it
-/// send fragments that others can then replace. Answers over UDP fit an IPv6 minimum MTU anyway.
+/// send fragments that others can then replace (RFC 9715 §3.1).
+///
+/// Linux has no `IPV6_USE_MIN_MTU` (RFC 3542 §11.1); `IPV6_MTU` does the same for one socket. It
+/// cuts nothing: the longest answer, its headers included, is as long as that MTU
+/// ([`UDP_LEN_MAX`](crate::wire::UDP_LEN_MAX)).
 pub(super) fn ignore_path_mtu(socket: &impl AsFd, address: &SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V4(_) => {
@@ -376,7 +397,9 @@ mod tests {
                 let datagram = batch.datagram(0).unwrap();
                 assert_eq!(datagram.source, client.local_addr().unwrap());
                 assert_eq!(datagram.query, [round; 5]);
+                assert!(datagram.answer.is_empty());
                 datagram.answer.extend_from_slice(b"answer");
+                batch.queue_answer(0);
                 assert_eq!(batch.send(&socket, 0).unwrap(), 1);
                 let mut answer = [0; 16];
                 assert_eq!(client.recv(&mut answer).unwrap(), 6);
@@ -395,6 +418,7 @@ mod tests {
         for index in [0, 2, 5] {
             let datagram = batch.datagram(index).unwrap();
             datagram.answer.extend_from_slice(datagram.query);
+            batch.queue_answer(index);
         }
         assert_eq!(batch.answer_count(), 3);
         assert_eq!(batch.send(&socket, 1).unwrap(), 2);
@@ -428,6 +452,7 @@ mod tests {
             client.send_to(b"query", (asked, local.port())).unwrap();
             receive(&mut batch, &socket);
             batch.datagram(0).unwrap().answer.extend_from_slice(b"answer");
+            batch.queue_answer(0);
             batch.send(&socket, 0).unwrap();
             let (_, from) = client.recv_from(&mut [0; 16]).unwrap();
             assert_eq!(from.ip().to_string(), asked);
@@ -435,10 +460,12 @@ mod tests {
     }
 
     #[test]
-    fn options_are_set() {
+    fn the_longest_answer_is_never_a_fragment_on_a_link_of_the_least_mtu() {
         for address in loopbacks() {
             let socket = Client::bind(address).unwrap();
             ignore_path_mtu(&socket, &socket.local_addr().unwrap()).unwrap();
         }
+        let headers = 40 + 8; // IPv6 and UDP
+        assert!(libc::c_int::from(crate::wire::UDP_LEN_MAX) + headers <= IPV6_MTU_MIN);
     }
 }

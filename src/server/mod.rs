@@ -18,10 +18,11 @@
 //! the kernel ends the loop but a failing poll.
 
 mod accept;
+mod buffers;
 mod connection;
 mod counters;
 mod descriptors;
-mod frame;
+pub mod frame;
 pub mod listen;
 mod mmsg;
 pub mod privileges;
@@ -139,6 +140,7 @@ impl Server {
     /// Those of the kernel about polls, pipes and descriptors.
     pub fn new(listeners: Vec<Listener>, mut state: State, limits: Limits) -> io::Result<Server> {
         let limits = descriptors::fit(limits, listeners.len());
+        buffers::tell(&listeners);
         state.own_addresses = listen::own_addresses(&listeners);
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Event::Wake.token())?);

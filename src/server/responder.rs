@@ -6,10 +6,13 @@
 //! whether it is on is asked once per turn of the loop, as the time is.
 
 use super::counters::{Counters, LogLimit};
+use super::mmsg::{Batch, Datagram};
 use crate::clock::Now;
 use crate::respond::{Outcome, Peer, Reason, Silence, State, Transport, describe, respond};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -91,22 +94,86 @@ impl Responder {
 
     /// Appends the answer to `message` to `out`; whether there is one.
     pub(super) fn answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> bool {
+        self.answer_by(Responder::make_answer, message, peer, out)
+    }
+
+    /// The same with answers from `make`.
+    fn answer_by(
+        &mut self,
+        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> bool,
+        message: &[u8],
+        peer: Peer,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let base = out.len();
-        let answered =
-            match guarded(out, |out| respond(message, peer, self.clock, &mut self.state, out)) {
-                Ok(outcome) => {
-                    self.log_query(message, peer, &out[base..], outcome);
-                    self.count_outcome(outcome);
-                    matches!(outcome, Outcome::Send(_))
-                }
-                Err(panic) => {
-                    self.counters.panics += 1;
-                    self.panic_log.warn(self.now, || report(&panic, message));
-                    append_servfail(message, out)
-                }
-            };
-        self.count(peer.transport, answered);
+        let answered = guarded(|| make(self, message, peer, out)).unwrap_or_else(|panic| {
+            out.truncate(base);
+            self.fail(&panic, message, out)
+        });
+        self.count(peer.transport, 1, answered.into());
         answered
+    }
+
+    /// Answers the datagrams of a batch, and queues what is to be sent.
+    pub(super) fn answer_batch(&mut self, batch: &mut Batch) {
+        self.answer_batch_by(Responder::make_answer, batch);
+    }
+
+    /// The same with answers from `make`. One guard is enough for all of them: after a panic it goes
+    /// on behind the datagram that made it.
+    fn answer_batch_by(
+        &mut self,
+        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> bool,
+        batch: &mut Batch,
+    ) {
+        let (mut rest, cut_before) = (0..batch.len(), self.counters.udp_cut);
+        while let Err(panic) = guarded(|| self.answer_rest(&make, batch, &mut rest)) {
+            let last = rest.start - 1;
+            if batch.datagram(last).is_some_and(|it| self.fail(&panic, it.query, it.answer)) {
+                batch.queue_answer(last);
+            }
+        }
+        let cut = self.counters.udp_cut - cut_before;
+        self.counters.udp_queries += cut;
+        self.count(Transport::Udp, batch.len() as u64 - cut, batch.answer_count() as u64);
+    }
+
+    /// Answers the datagrams of a batch at the places in `rest`, which it takes one by one.
+    fn answer_rest(
+        &mut self,
+        make: &impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> bool,
+        batch: &mut Batch,
+        rest: &mut Range<usize>,
+    ) {
+        for index in rest {
+            let Some(Datagram { query, source, answer }) = batch.datagram(index) else {
+                self.counters.udp_cut += 1;
+                continue;
+            };
+            if make(self, query, Peer { transport: Transport::Udp, source }, answer) {
+                batch.queue_answer(index);
+            }
+        }
+    }
+
+    /// Appends the answer to `message` to `out`; whether there is one.
+    #[inline]
+    fn make_answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> bool {
+        let base = out.len();
+        let outcome = respond(message, peer, self.clock, &mut self.state, out);
+        if self.query_log {
+            log_query(message, peer.source, &out[base..], outcome);
+        }
+        self.count_outcome(outcome);
+        matches!(outcome, Outcome::Send(_))
+    }
+
+    /// Reports a panic, and appends what its asker gets in place of an answer; whether that is
+    /// anything.
+    fn fail(&mut self, panic: &str, message: &[u8], out: &mut Vec<u8>) -> bool {
+        self.counters.panics += 1;
+        self.panic_log.warn(self.now, || report(panic, message));
+        append_servfail(message, out)
     }
 
     /// Counts what the operator's rules did.
@@ -121,22 +188,8 @@ impl Responder {
         *counter += 1;
     }
 
-    fn log_query(&self, message: &[u8], peer: Peer, answer: &[u8], outcome: Outcome) {
-        if !self.query_log {
-            return;
-        }
-        let client = peer.source;
-        match outcome {
-            Outcome::Send(reason) => {
-                log::trace!(target: QUERY_LOG, "{client} {}", describe(message, answer, reason));
-            }
-            Outcome::Drop(silence) => {
-                log::trace!(target: QUERY_LOG, "{client} no answer: {silence}");
-            }
-        }
-    }
-
-    fn count(&mut self, transport: Transport, answered: bool) {
+    /// Counts messages, and how many of them get an answer.
+    fn count(&mut self, transport: Transport, messages: u64, answered: u64) {
         let counters = &mut self.counters;
         let (queries, answers, silent) = match transport {
             Transport::Udp => {
@@ -146,8 +199,20 @@ impl Responder {
                 (&mut counters.tcp_queries, &mut counters.tcp_answers, &mut counters.tcp_silent)
             }
         };
-        *queries += 1;
-        *(if answered { answers } else { silent }) += 1;
+        *queries += messages;
+        *answers += answered;
+        *silent += messages - answered;
+    }
+}
+
+fn log_query(message: &[u8], client: SocketAddr, answer: &[u8], outcome: Outcome) {
+    match outcome {
+        Outcome::Send(reason) => {
+            log::trace!(target: QUERY_LOG, "{client} {}", describe(message, answer, reason));
+        }
+        Outcome::Drop(silence) => {
+            log::trace!(target: QUERY_LOG, "{client} no answer: {silence}");
+        }
     }
 }
 
@@ -159,17 +224,13 @@ fn clock(running: Duration, date: SystemTime) -> Now {
     Now { unix_s, monotonic_ms }
 }
 
-/// Calls `respond`; after a panic in it, `out` is as it was and the error says what and where.
-/// Nothing is left half changed: answering reads the zones, and empties what it writes before.
-fn guarded<T>(out: &mut Vec<u8>, respond: impl FnOnce(&mut Vec<u8>) -> T) -> Result<T, String> {
-    let base = out.len();
+/// Answers; after a panic the error says what and where. Nothing is left half changed but the
+/// answer: answering reads the zones, and empties what it writes before.
+fn guarded<T>(answer: impl FnOnce() -> T) -> Result<T, String> {
     ANSWERING.set(true);
-    let result = catch_unwind(AssertUnwindSafe(|| respond(out)));
+    let result = catch_unwind(AssertUnwindSafe(answer));
     ANSWERING.set(false);
-    result.map_err(|panic| {
-        out.truncate(base);
-        format!("{} at {}", words(&*panic), PANIC_PLACE.take())
-    })
+    result.map_err(|panic| format!("{} at {}", words(&*panic), PANIC_PLACE.take()))
 }
 
 /// What a panic says of itself.
@@ -211,17 +272,54 @@ mod tests {
     use super::*;
     use crate::respond::Policy;
 
+    /// Panics at messages that begin with a 7, when half an answer is made.
+    fn faulty(_: &mut Responder, message: &[u8], _: Peer, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(b"half an answer");
+        assert!(message[0] != 7, "fault {}", message[0]);
+        true
+    }
+
+    #[test]
+    fn a_panic_is_told_with_its_place() {
+        hook_panics();
+        let error = guarded(|| -> bool { panic!("fault {}", 7) }).unwrap_err();
+        assert!(error.starts_with("fault 7 at src/server/responder.rs:"), "{error}");
+    }
+
     #[test]
     fn a_panic_costs_one_answer() {
         hook_panics();
+        let mut responder = Responder::new(State::new(Policy::default()));
+        let source = ([127, 0, 0, 1], 5353).into();
+        let peer = Peer { transport: Transport::Tcp, source };
         let mut out = b"kept".to_vec();
-        let result = guarded(&mut out, |out| -> bool {
-            out.extend_from_slice(b"half an answer");
-            panic!("fault {}", 7)
-        });
-        let error = result.unwrap_err();
-        assert!(error.starts_with("fault 7 at src/server/responder.rs:"), "{error}");
-        assert_eq!(out, b"kept");
+        assert!(responder.answer_by(faulty, &[7; HEADER_LEN], peer, &mut out));
+        assert_eq!(out, b"kept\x07\x07\x81\x02\0\0\0\0\0\0\0\0");
+        assert!(!responder.answer_by(faulty, &[7], peer, &mut out));
+        assert_eq!(out.len(), 4 + HEADER_LEN);
+        assert_eq!(responder.counters.panics, 2);
+    }
+
+    #[test]
+    fn a_panic_costs_one_answer_of_a_batch() {
+        hook_panics();
+        let socket = mio::net::UdpSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(socket.local_addr().unwrap()).unwrap();
+        for first in [7, 1, 2, 7, 7, 3, 7] {
+            client.send(&[first; HEADER_LEN]).unwrap();
+        }
+        client.send(&[7]).unwrap(); // too short for SERVFAIL
+        let (mut batch, mut responder) =
+            (Batch::new(), Responder::new(State::new(Policy::default())));
+        assert_eq!(batch.receive(&socket).unwrap(), 8);
+        responder.answer_batch_by(faulty, &mut batch);
+        let counters = responder.counters;
+        assert_eq!((counters.udp_queries, counters.udp_answers, counters.udp_silent), (8, 7, 1));
+        assert_eq!((counters.panics, batch.send(&socket, 0).unwrap()), (5, 7));
+        let mut answer = [0; 64];
+        let lengths = [(); 7].map(|()| client.recv(&mut answer).unwrap());
+        assert_eq!(lengths, [12, 14, 14, 12, 12, 14, 12]);
     }
 
     #[test]

@@ -8,7 +8,6 @@
 use super::counters::LogLimit;
 use super::mmsg::{BATCH_LEN, Batch};
 use super::responder::Responder;
-use crate::respond::{Peer, Transport};
 use mio::net::UdpSocket;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -73,7 +72,7 @@ impl Port {
             Ok(len) => len,
             Err(error) => return self.receive_failed(&error, responder),
         };
-        answer(batch, len, responder);
+        responder.answer_batch(batch);
         let count = batch.answer_count();
         let sent = send_all(count, |skip| batch.send(&self.socket, skip));
         self.account(&sent, responder);
@@ -81,16 +80,17 @@ impl Port {
     }
 
     /// Counts an error of receiving; whether to try again. An error that stays must not keep the
-    /// loop busy, so the socket then waits for its next datagram.
+    /// loop busy, so the socket then waits for its next datagram. What ICMP told of an earlier
+    /// answer is gone once it was told, and there may be datagrams behind it.
     fn receive_failed(&mut self, error: &io::Error, responder: &mut Responder) -> bool {
         match error.kind() {
             ErrorKind::WouldBlock => false,
             ErrorKind::Interrupted => true,
-            _ => {
+            kind => {
                 responder.counters.udp_receive_failed += 1;
                 let local = self.local;
                 self.log.warn(responder.now, || format!("receiving on {local}: {error}"));
-                false
+                kind == ErrorKind::ConnectionRefused
             }
         }
     }
@@ -105,31 +105,16 @@ impl Port {
     }
 }
 
-/// Makes the answers to the `len` datagrams of a batch.
-fn answer(batch: &mut Batch, len: usize, responder: &mut Responder) {
-    for index in 0..len {
-        match batch.datagram(index) {
-            Some(datagram) => {
-                let peer = Peer { transport: Transport::Udp, source: datagram.source };
-                responder.answer(datagram.query, peer, datagram.answer);
-            }
-            None => {
-                responder.counters.udp_queries += 1;
-                responder.counters.udp_cut += 1;
-            }
-        }
-    }
-}
-
 /// Sends `count` answers. `send` sends those after a number to skip, and says how many went out or
-/// why the first of them did not. Each call gets further by at least one, so this ends.
+/// why the first of them did not. Each call gets further by at least one, so this ends; where there
+/// is no room for one, there is none for those behind it.
 fn send_all(count: usize, mut send: impl FnMut(usize) -> io::Result<usize>) -> Sent {
     let mut sent = Sent::default();
     let mut done = 0;
     while done < count {
         match send(done) {
             Ok(len) => done += len.max(1),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(error) if is_full(&error) => {
                 sent.full = (count - done) as u64;
                 return sent;
             }
@@ -143,9 +128,15 @@ fn send_all(count: usize, mut send: impl FnMut(usize) -> io::Result<usize>) -> S
     sent
 }
 
+/// Whether the socket's send buffer is full, or the queue of the device behind it.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::respond::{Policy, State};
 
     /// Sends 10 answers through a kernel that behaves as `script` says, and then sends all.
     fn run(script: Vec<Result<usize, i32>>) -> (Vec<usize>, Sent) {
@@ -166,7 +157,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_fails_is_skipped_and_the_rest_goes_on() {
-        for errno in [libc::EPERM, libc::ENETUNREACH, libc::EMSGSIZE, libc::ENOBUFS, libc::EINVAL] {
+        let errors = [libc::EPERM, libc::ENETUNREACH, libc::EMSGSIZE, libc::ECONNREFUSED];
+        for errno in errors {
             let (calls, sent) = run(vec![Ok(3), Err(errno)]);
             assert_eq!(calls, [0, 3, 4]);
             assert_eq!((sent.failed, sent.full), (1, 0));
@@ -175,9 +167,32 @@ mod tests {
 
     #[test]
     fn a_full_send_buffer_drops_the_rest_of_the_batch() {
-        let (calls, sent) = run(vec![Ok(4), Err(libc::EAGAIN)]);
-        assert_eq!(calls, [0, 4]);
-        assert_eq!((sent.failed, sent.full), (0, 6));
+        for errno in [libc::EAGAIN, libc::ENOBUFS] {
+            let (calls, sent) = run(vec![Ok(4), Err(errno)]);
+            assert_eq!(calls, [0, 4]);
+            assert_eq!((sent.failed, sent.full), (0, 6));
+        }
+    }
+
+    /// The kernel tells a socket without a partner nothing of ICMP; a connected one shows what would
+    /// happen.
+    #[test]
+    fn a_port_that_is_closed_costs_an_error_and_no_query() {
+        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.connect(gone.local_addr().unwrap()).unwrap();
+        let local = socket.local_addr().unwrap();
+        gone.connect(local).unwrap();
+        gone.send(&[0; 12]).unwrap(); // it waits behind the error
+        drop(gone);
+        socket.send(b"an answer that nobody takes").unwrap();
+
+        let mut responder = Responder::new(State::new(Policy::default()));
+        let (mut batch, mut port) = (Batch::new(), Port::new(socket, local));
+        port.wake();
+        port.turn(&mut batch, &mut responder);
+        assert_eq!(responder.counters.udp_receive_failed, 1);
+        assert_eq!(responder.counters.udp_answers, 1);
     }
 
     #[test]

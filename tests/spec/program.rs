@@ -68,7 +68,11 @@ impl<'z> Comparison<'z> {
 
 /// The zone as the program builds it. The case of owners changes from record to record, and means
 /// nothing.
-fn load(zone: &Zone) -> Result<zonesmith::zone::Zone, String> {
+/// Has the program build a zone.
+///
+/// # Errors
+/// What it says against it.
+pub fn load(zone: &Zone) -> Result<zonesmith::zone::Zone, String> {
     let mut builder = Builder::default();
     for (at, Record { owner, rtype, ttl, data, .. }) in zone.records.iter().enumerate() {
         let mut owner = owner.wire();
