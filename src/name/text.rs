@@ -130,7 +130,11 @@ impl Writer<'_> {
         let in_name = NAME_LEN_MAX - self.end;
         if run.len() > in_label.min(in_name) {
             let label_is_full = in_label <= in_name;
-            return Err(if label_is_full { NameError::LabelTooLong } else { NameError::NameTooLong });
+            return Err(if label_is_full {
+                NameError::LabelTooLong
+            } else {
+                NameError::NameTooLong
+            });
         }
         self.wire[self.end..self.end + run.len()].copy_from_slice(run);
         self.end += run.len();

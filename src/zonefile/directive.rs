@@ -105,7 +105,11 @@ impl Reader<'_> {
     }
 
     /// A name of the zone file, as [`Reader::read_name`] gives it, to keep.
-    pub(super) fn name(&mut self, entry: Entry<'_>, word: Word) -> Result<NameBuf, Box<Diagnostic>> {
+    pub(super) fn name(
+        &mut self,
+        entry: Entry<'_>,
+        word: Word,
+    ) -> Result<NameBuf, Box<Diagnostic>> {
         self.read_name(entry, word).map(|()| self.name.clone())
     }
 
