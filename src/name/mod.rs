@@ -182,6 +182,12 @@ impl NameBuf {
         Name { wire: &self.wire[..usize::from(self.len)] }
     }
 
+    /// Becomes `name`.
+    pub fn set(&mut self, name: Name<'_>) {
+        self.wire[..name.wire.len()].copy_from_slice(name.wire);
+        self.len = length(name.wire.len());
+    }
+
     /// `prefix` (labels without a root label) in front of `suffix`; `None` if that is too long.
     pub fn join(prefix: &[u8], suffix: Name<'_>) -> Option<NameBuf> {
         let len = prefix.len() + suffix.wire.len();

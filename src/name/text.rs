@@ -45,26 +45,56 @@ impl std::error::Error for NameError {}
 /// # Errors
 /// What is wrong with the text, see [`NameError`].
 pub fn parse(text: &[u8], origin: Option<Name<'_>>) -> Result<NameBuf, NameError> {
-    match text {
-        b"" => return Err(NameError::Empty),
-        b"." => return Ok(NameBuf::root()),
-        _ => {}
+    let mut name = NameBuf::root();
+    parse_into(text, origin, &mut name).map(|()| name)
+}
+
+/// As [`parse`], into a name that is there already: a file of a million names makes none anew.
+///
+/// # Errors
+/// As [`parse`]; the name is the root then.
+pub fn parse_into(
+    text: &[u8],
+    origin: Option<Name<'_>>,
+    name: &mut NameBuf,
+) -> Result<(), NameError> {
+    let written = write(text, origin, &mut name.wire);
+    match written {
+        Ok(len) => name.len = super::length(len),
+        Err(_) => name.set(Name::ROOT),
     }
-    let mut name = Writer::new();
-    let mut rest = text;
-    while let Some((&octet, tail)) = rest.split_first() {
-        rest = tail;
-        match octet {
-            b'.' => name.end_label()?,
-            b'\\' => {
-                let (octet, tail) = unescape(rest).ok_or(NameError::BadEscape)?;
+    written.map(|_| ())
+}
+
+/// Writes the name that a text stands for; gives its length.
+fn write(
+    text: &[u8],
+    origin: Option<Name<'_>>,
+    wire: &mut [u8; NAME_LEN_MAX],
+) -> Result<usize, NameError> {
+    let mut name = Writer { wire, label: 0, end: 1 };
+    let mut rest = match text {
+        b"" => return Err(NameError::Empty),
+        b"." => return name.finish(None),
+        _ => text,
+    };
+    loop {
+        let plain = rest.iter().position(|octet| matches!(octet, b'.' | b'\\'));
+        let (run, behind) = rest.split_at(plain.unwrap_or(rest.len()));
+        name.push(run)?;
+        match behind {
+            [] => return name.finish(origin),
+            [b'.', tail @ ..] => {
                 rest = tail;
-                name.push(octet)?;
+                name.end_label()?;
             }
-            _ => name.push(octet)?,
+            [_, tail @ ..] => {
+                let (octet, tail) = unescape(tail).ok_or(NameError::BadEscape)?;
+                rest = tail;
+                name.push(&[octet])?;
+            }
         }
     }
-    name.finish(origin)
 }
 
 /// Resolves what follows a backslash: the octet meant, and the text behind it.
@@ -85,26 +115,29 @@ pub(crate) fn has_quote(text: &[u8]) -> bool {
         .any(|at| text[..at].iter().rev().take_while(|&&octet| octet == b'\\').count() % 2 == 0)
 }
 
-/// Builds a name octet by octet, keeping the length octet of the open label in view.
-struct Writer {
-    wire: [u8; NAME_LEN_MAX],
+/// Builds a name run by run, keeping the length octet of the open label in view.
+struct Writer<'n> {
+    wire: &'n mut [u8; NAME_LEN_MAX],
     /// Where the open label's length octet stands.
     label: usize,
     /// Where the next octet goes.
     end: usize,
 }
 
-impl Writer {
-    fn new() -> Writer {
-        Writer { wire: [0; NAME_LEN_MAX], label: 0, end: 1 }
-    }
-
-    fn push(&mut self, octet: u8) -> Result<(), NameError> {
-        if self.end - self.label > LABEL_LEN_MAX {
-            return Err(NameError::LabelTooLong);
+impl Writer<'_> {
+    fn push(&mut self, run: &[u8]) -> Result<(), NameError> {
+        let in_label = 1 + LABEL_LEN_MAX - (self.end - self.label);
+        let in_name = NAME_LEN_MAX - self.end;
+        if run.len() > in_label.min(in_name) {
+            let label_is_full = in_label <= in_name;
+            return Err(if label_is_full {
+                NameError::LabelTooLong
+            } else {
+                NameError::NameTooLong
+            });
         }
-        *self.wire.get_mut(self.end).ok_or(NameError::NameTooLong)? = octet;
-        self.end += 1;
+        self.wire[self.end..self.end + run.len()].copy_from_slice(run);
+        self.end += run.len();
         Ok(())
     }
 
@@ -119,13 +152,18 @@ impl Writer {
         (self.label < NAME_LEN_MAX).then_some(()).ok_or(NameError::NameTooLong)
     }
 
-    fn finish(mut self, origin: Option<Name<'_>>) -> Result<NameBuf, NameError> {
+    /// Ends the name, behind its final dot or with the origin; gives its length.
+    fn finish(mut self, origin: Option<Name<'_>>) -> Result<usize, NameError> {
         if self.end == self.label + 1 {
-            return Ok(Name::stored(&self.wire).to_buf()); // a final dot: the root label is there
+            self.wire[self.label] = 0; // a final dot: the root label stands behind it
+            return Ok(self.end);
         }
-        let origin = origin.ok_or(NameError::NoOrigin)?;
+        let origin = origin.ok_or(NameError::NoOrigin)?.as_wire();
         self.end_label()?;
-        NameBuf::join(&self.wire[..self.label], origin).ok_or(NameError::NameTooLong)
+        let end = self.label + origin.len();
+        let room = self.wire.get_mut(self.label..end).ok_or(NameError::NameTooLong)?;
+        room.copy_from_slice(origin);
+        Ok(end)
     }
 }
 

@@ -122,7 +122,7 @@ fn build_text(
     };
     let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
     let builder = Builder::default().lint_up_to(records_max);
-    let mut builder = builder.at(now).from_file_of(origin.clone());
+    let mut builder = builder.at(now).from_file_of(origin.clone()).expecting(text.len());
     let mut sink = |record: Record<'_>, place: Place<'_>| {
         see(record, place);
         builder.add(record, place.record, place.words);

@@ -101,9 +101,13 @@ impl Class {
 
     /// The class of that mnemonic, or of the form `CLASS123` (RFC 3597 §5), in any case.
     pub fn from_text(text: &[u8]) -> Option<Class> {
-        let known = [(&b"IN"[..], 1), (b"CH", 3), (b"HS", 4)];
-        if let Some((_, code)) = known.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)) {
-            return Some(Class(*code));
+        if let [a, b] = text {
+            return match [a.to_ascii_uppercase(), b.to_ascii_uppercase()] {
+                [b'I', b'N'] => Some(Class(1)),
+                [b'C', b'H'] => Some(Class(3)),
+                [b'H', b'S'] => Some(Class(4)),
+                _ => None,
+            };
         }
         let (prefix, digits) = text.split_at_checked(5)?;
         prefix.eq_ignore_ascii_case(b"CLASS").then(|| decimal(digits)).flatten().map(Class)
@@ -143,9 +147,13 @@ pub(crate) fn seconds_from_text(text: &[u8]) -> Option<u32> {
 }
 
 /// Reads a decimal number made of digits alone.
-pub(crate) fn decimal<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
-    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+pub(crate) fn decimal<N: TryFrom<u64>>(digits: &[u8]) -> Option<N> {
+    let (&first, rest) = digits.split_first()?;
+    let digit = |octet: u8| Some(u64::from(octet.wrapping_sub(b'0'))).filter(|&digit| digit <= 9);
+    let number = rest.iter().try_fold(digit(first)?, |number, &octet| {
+        number.checked_mul(10)?.checked_add(digit(octet)?)
+    })?;
+    N::try_from(number).ok()
 }
 
 /// One record, as a zone file says it. Its class is IN.

@@ -6,7 +6,7 @@
 use super::table::{Field, Row};
 use super::{Rtype, apl, bitmap, encoded, gateway, hip, loc, strings, svcb, time};
 use super::{decimal, rdata, seconds_from_text};
-use crate::name::{self, Name};
+use crate::name::{self, Name, NameBuf};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -219,17 +219,19 @@ pub(super) fn domain_name(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<()
     if name::text::has_quote(word) {
         return Err(words.expected(NAME)); // a parameter of SVCB, whose target is missing
     }
-    let parsed = match (word, words.origin) {
-        (b"@", Some(origin)) => Ok(origin.to_buf()),
-        _ => name::text::parse(word, words.origin),
-    };
-    let name = parsed.map_err(|error| words.bad(error.to_string()))?;
+    if let (b"@", Some(origin)) = (word, words.origin) {
+        out.extend_from_slice(origin.as_wire());
+        return Ok(());
+    }
+    let mut name = NameBuf::root();
+    name::text::parse_into(word, words.origin, &mut name)
+        .map_err(|error| words.bad(error.to_string()))?;
     out.extend_from_slice(name.as_name().as_wire());
     Ok(())
 }
 
 /// Reads a decimal number.
-pub(super) fn number<N: FromStr>(
+pub(super) fn number<N: TryFrom<u64>>(
     words: &mut Words<'_>,
     expected: &'static str,
 ) -> Result<N, DataError> {
@@ -263,7 +265,7 @@ fn seconds(words: &mut Words<'_>) -> Result<u32, DataError> {
 pub(super) fn ipv4(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let expected = "an IPv4 address: four numbers from 0 to 255, as in 192.0.2.1";
     let word = words.take(expected)?;
-    let octets = address::<Ipv4Addr>(word).ok_or_else(|| match address::<Ipv6Addr>(word) {
+    let octets = ipv4_of(word).ok_or_else(|| match address::<Ipv6Addr>(word) {
         Some(_) => words.bad("expected an IPv4 address; an IPv6 address stands in an AAAA record"),
         None => words.expected(expected),
     })?;
@@ -279,6 +281,17 @@ pub(super) fn ipv6(words: &mut Words<'_>, out: &mut Vec<u8>) -> Result<(), DataE
         None => words.expected(expected),
     })?;
     push(out, octets.octets())
+}
+
+/// Four numbers of up to three digits, without zeros in front. std reads the same, octet by octet.
+fn ipv4_of(word: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut numbers = word.split(|&octet| octet == b'.');
+    for octet in &mut octets {
+        let digits = numbers.next()?;
+        *octet = decimal(digits).filter(|_| digits.len() == 1 || !digits.starts_with(b"0"))?;
+    }
+    numbers.next().is_none().then(|| Ipv4Addr::from(octets))
 }
 
 fn address<A: FromStr>(word: &[u8]) -> Option<A> {
@@ -309,6 +322,17 @@ mod tests {
         assert_eq!(bad("NULL 00"), Some(0));
         assert!(matches!(read("MX 10"), Err(DataError::Missing(_))));
         assert_eq!(read("MX 10 mail mail"), Err(DataError::Extra(2)));
+    }
+
+    #[test]
+    fn addresses_are_what_std_says_they_are() {
+        let parts = ["0", "00", "9", "01", "10", "99", "100", "255", "256", "1000", "", "+1", "1 "];
+        for (a, b) in parts.iter().flat_map(|a| parts.map(|b| (a, b))) {
+            for text in [format!("{a}.1.2.{b}"), format!("1.{a}.{b}.3"), format!("{a}.{b}")] {
+                assert_eq!(ipv4_of(text.as_bytes()), text.parse().ok(), "{text}");
+            }
+        }
+        assert_eq!(ipv4_of(b"1.2.3.4.5"), None);
     }
 
     #[test]

@@ -7,36 +7,43 @@
 //! copy goes, the lowest TTL holds for all (RFC 2181 §5.2 forbids differing ones).
 
 mod membership;
+mod names;
+mod order;
 mod places;
 
 use super::lint::Lint;
-use super::{Flags, NegativeSoa, NodeEntry, Rrset, SetEntry, Zone, denial};
+use super::{Flags, NegativeSoa, Node, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
-use crate::diag::{Diagnostic, Fix, Meant, Severity, Span};
+use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
-use crate::rr::{Class, Record, Rtype, rdata, table};
+use crate::rr::{Class, Record, Rtype, table};
 use hashbrown::HashTable;
-use places::Cases;
-use std::collections::{HashMap, HashSet};
+use names::Names;
+use places::{Cases, Words};
+use std::collections::HashSet;
 
 /// The most findings about one zone: with a wrong origin each record has one.
 pub const FINDINGS_MAX: usize = 1000;
-/// From so many records on, a set's duplicates are looked for by hashing instead of pairwise.
-const PAIRWISE_MAX: usize = 16;
+/// The most octets of a zone without its empty non-terminals: places in it are told in 32 bits.
+const OCTETS_MAX: usize = 0xf000_0000;
+/// Octets of a file for each of its records, and for each of its names: so few that room is made once,
+/// and hardly ever too much. What is not needed is never touched, and so takes no memory.
+const RECORD_LEN_MIN: usize = 32;
+const NAME_LEN_MIN: usize = 96;
+/// No more room is made beforehand than a file of so many octets needs.
+const FILE_LEN_MAX: usize = 256 << 20;
 
 /// Takes in records, gives a zone.
 #[derive(Default)]
 pub struct Builder {
+    /// The data of each record, behind their length in two octets.
     octets: Vec<u8>,
-    /// Each name that owns a record: where it stands in the octets.
-    names: Vec<u32>,
-    index: HashTable<u32>,
+    names: Names,
     records: Vec<Raw>,
-    /// The words behind the first that are told about, by where the record's data stand.
-    more_words: HashMap<u32, Box<[Span]>>,
-    /// The number of the name of the last record: the next one is most often the same.
-    last: Option<u32>,
+    words: Words,
     findings: Vec<Diagnostic>,
+    /// The number of SOA records.
+    soas: usize,
     /// What is probably not meant is looked for in zones of up to so many records.
     lint_records_max: usize,
     /// When signatures are to be valid, in seconds since 1970.
@@ -61,10 +68,14 @@ pub(super) struct Raw {
     ttl: u32,
     /// Where the data stand in the octets, behind their length.
     data: u32,
-    /// Where the first word starts that is told about, and its length as far as that can be said.
-    word: u32,
-    word_len: u16,
     pub(super) span: Span,
+}
+
+impl Raw {
+    /// Which set of its name it belongs to.
+    fn set(&self) -> (Rtype, Rtype) {
+        (self.rtype, self.covered)
+    }
 }
 
 impl Builder {
@@ -87,36 +98,41 @@ impl Builder {
         Builder { named, ..self }
     }
 
+    /// Makes room for the records of files of so many octets, which saves moving them later.
+    #[must_use]
+    pub fn expecting(mut self, octets: usize) -> Builder {
+        let octets = octets.min(FILE_LEN_MAX);
+        self.octets.reserve(octets);
+        self.names.reserve(octets / NAME_LEN_MIN);
+        self.records.reserve(octets / RECORD_LEN_MIN);
+        self
+    }
+
     /// Takes in a record that stands at `span`, and the places of those of its words that findings
     /// can be about.
     pub fn add(&mut self, record: Record<'_>, span: Span, words: &[Span]) {
-        let name = self.number_of(record.owner);
+        let Record { owner, rtype, ttl, rdata } = record;
+        let (name, is_spelled_alike) = self.names.number_of(owner);
+        if !is_spelled_alike {
+            self.note_case(name, owner, span);
+        }
         let data = self.offset();
-        let len =
-            u16::try_from(record.rdata.len()).expect("rdata is checked to have 65,535 octets");
+        let len = u16::try_from(rdata.len()).expect("rdata is checked to have 65,535 octets");
         self.octets.extend_from_slice(&len.to_be_bytes());
-        self.octets.extend_from_slice(record.rdata);
-        let Record { rtype, ttl, rdata, .. } = record;
-        let (known_at, owner) = (self.names[name as usize] as usize, record.owner.as_wire());
-        if self.octets[known_at..known_at + owner.len()] != *owner {
-            self.note_case(name, record.owner, span);
-        }
-        let (word, more) = words.split_first().unwrap_or((&span, &[]));
-        let word_len = u16::try_from(word.end - word.start).unwrap_or(u16::MAX);
+        self.octets.extend_from_slice(rdata);
         let covered = covered(rtype, rdata);
-        self.records.push(Raw {
-            name,
-            rtype,
-            covered,
-            ttl,
-            data,
-            word: word.start,
-            word_len,
-            span,
-        });
-        if !more.is_empty() {
-            self.more_words.insert(data, more.into());
+        self.records.push(Raw { name, rtype, covered, ttl, data, span });
+        self.soas += usize::from(rtype == table::SOA);
+        if self.lints() || rtype == table::SOA {
+            self.words.note(data, words);
+        } else if self.records.len() == self.lint_records_max + 1 {
+            self.words.keep_only(self.soa().map(|soa| soa.data));
         }
+    }
+
+    /// Whether there are not too many records to look for what is probably not meant.
+    fn lints(&self) -> bool {
+        self.records.len() <= self.lint_records_max
     }
 
     /// The apex, as the first SOA gives it.
@@ -146,16 +162,16 @@ impl Builder {
                 Some("begin with `@ SOA ns1 admin 1 7200 900 1209600 300`".into());
             return None;
         };
-        if self.too_large {
+        if self.too_large || self.zone_octets() > OCTETS_MAX {
             self.find(&codes::FILE_UNREADABLE, start, "the zone takes more than 4 GiB");
             return None;
         }
         self.check_membership(soa);
         self.check_single_soa(soa);
-        let place = |r: &Raw| (r.name != soa.name, r.name, r.rtype, r.covered);
-        self.records.sort_by_key(place);
-        let mut zone = self.lay_out();
-        let causes = zone.add_empty_non_terminals(self.name(soa.name).to_buf().as_name());
+        self.sort(soa.name);
+        let lints = self.lints();
+        let (mut zone, mut hashes) = self.lay_out();
+        let causes = zone.add_empty_non_terminals(&mut hashes);
         zone.set_flags();
         self.check_nodes(&zone, start);
         zone.denial = denial::Chain::of(&zone).map(Box::new);
@@ -164,34 +180,10 @@ impl Builder {
         zone.ready_soa = NegativeSoa::of(&zone);
         zone.link();
         let zone = Some(zone).filter(|_| !self.unusable)?;
-        if zone.record_count() <= self.lint_records_max {
+        if lints {
             Lint::new(&zone, self).run(&causes);
         }
         Some(zone)
-    }
-
-    /// The number of `owner`, a new one if need be.
-    fn number_of(&mut self, owner: Name<'_>) -> u32 {
-        if let Some(last) = self.last.filter(|&last| self.name(last) == owner) {
-            return last;
-        }
-        let hash = hash::of(owner);
-        let found = self.index.find(hash, |&number| self.name(number) == owner).copied();
-        let number = found.unwrap_or_else(|| self.add_name(owner, hash));
-        self.last = Some(number);
-        number
-    }
-
-    fn add_name(&mut self, owner: Name<'_>, hash: u64) -> u32 {
-        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let offset = self.offset();
-        self.names.push(offset);
-        self.octets.extend_from_slice(owner.as_wire());
-        let (names, octets) = (&self.names, &self.octets);
-        self.index.insert_unique(hash, number, |&other| {
-            hash::of(Name::stored(&octets[names[other as usize] as usize..]))
-        });
-        number
     }
 
     /// Where the next octets will stand.
@@ -202,8 +194,14 @@ impl Builder {
         })
     }
 
+    /// How many octets the zone will take, empty non-terminals and copies of records aside.
+    fn zone_octets(&self) -> usize {
+        let around_data: usize = self.records.iter().map(|r| octets_around(r.rtype)).sum();
+        self.names.octet_count() + self.octets.len() + around_data
+    }
+
     fn name(&self, number: u32) -> Name<'_> {
-        Name::stored(&self.octets[self.names[number as usize] as usize..])
+        self.names.get(number)
     }
 
     fn rdata(&self, record: &Raw) -> &[u8] {
@@ -235,13 +233,18 @@ impl Builder {
         self.findings.last_mut().expect("one was just pushed")
     }
 
-    /// Groups the sorted records into nodes and sets. Copies of records go.
-    fn lay_out(&mut self) -> Zone {
+    /// Groups the sorted records into nodes and sets. Copies of records go. Gives the hashes of the
+    /// nodes, too.
+    fn lay_out(&mut self) -> (Zone, Vec<u64>) {
+        let octets = self.zone_octets();
+        let mut records = std::mem::take(&mut self.records);
+        let set_count = records.chunk_by(|a, b| (a.name, a.set()) == (b.name, b.set())).count();
+        let hashes = self.names.hashes();
         let mut zone = Zone {
-            octets: Vec::with_capacity(self.octets.len()),
-            nodes: Vec::with_capacity(self.names.len()),
-            sets: Vec::new(),
-            index: HashTable::with_capacity(self.names.len()),
+            octets: Vec::with_capacity(octets),
+            nodes: Vec::with_capacity(hashes.len()),
+            sets: Vec::with_capacity(set_count),
+            index: HashTable::with_capacity(hashes.len()),
             denial: None,
             signed: false,
             ready_soa: NegativeSoa::default(),
@@ -250,11 +253,12 @@ impl Builder {
             apex_len: 0,
             records: 0,
         };
-        let mut records = std::mem::take(&mut self.records);
+        let mut hashes_by_node = Vec::with_capacity(hashes.len());
         let mut copies = Vec::new();
         for node in records.chunk_by(|a, b| a.name == b.name) {
-            zone.add_node(self.name(node[0].name));
-            for set in node.chunk_by(|a, b| (a.rtype, a.covered) == (b.rtype, b.covered)) {
+            hashes_by_node.push(self.names.hashes()[node[0].name as usize]);
+            zone.add_node(self.name(node[0].name), &hashes_by_node);
+            for set in node.chunk_by(|a, b| a.set() == b.set()) {
                 let kept = self.without_duplicates(set, &mut copies);
                 let ttl = self.common_ttl(&kept);
                 zone.add_set(&set[0], ttl, kept.iter().map(|record| self.rdata(record)));
@@ -265,58 +269,7 @@ impl Builder {
             records.retain(|record| copies.binary_search(&record.data).is_err());
         }
         self.records = records;
-        zone
-    }
-
-    /// The records of a set, each once. The data of the others go into `copies`.
-    fn without_duplicates(&mut self, set: &[Raw], copies: &mut Vec<u32>) -> Vec<Raw> {
-        let mut kept: Vec<Raw> = Vec::with_capacity(set.len());
-        let mut seen: HashMap<Vec<u8>, Vec<Raw>> = HashMap::new();
-        for record in set {
-            let rdata = self.rdata(record);
-            let candidates = if set.len() <= PAIRWISE_MAX {
-                &kept
-            } else {
-                &*seen.entry(rdata.to_ascii_lowercase()).or_default()
-            };
-            let twin = candidates
-                .iter()
-                .copied()
-                .find(|other| rdata::same(record.rtype, self.rdata(other), rdata));
-            if let Some(first) = twin {
-                let found =
-                    self.find(&codes::DUPLICATE, record.span, "this record is there already");
-                found.related.push((first.span, "first here".into()));
-                found.fix = Some(Fix::of([record.span], &Meant::Gone)); // one of it is served
-                copies.push(record.data);
-                continue;
-            }
-            if set.len() > PAIRWISE_MAX {
-                let key = self.rdata(record).to_ascii_lowercase();
-                seen.entry(key).or_default().push(*record);
-            }
-            kept.push(*record);
-        }
-        kept
-    }
-
-    /// The TTL of a set: the lowest, with a warning at the first record that differs.
-    fn common_ttl(&mut self, set: &[Raw]) -> u32 {
-        let first = set[0];
-        let lowest = set.iter().map(|record| record.ttl).min().unwrap_or(first.ttl);
-        if let Some(other) = set.iter().find(|record| record.ttl != first.ttl) {
-            let what = format!(
-                "TTL {} here and {} before in one set of {} records: {lowest} is used for all",
-                other.ttl, first.ttl, first.rtype
-            );
-            let higher = set.iter().filter(|record| record.ttl > lowest).map(|record| record.span);
-            let fix = Fix::of(higher, &Meant::Ttl(lowest));
-            let found = self.find(&codes::TTL_DIFFERS, other.span, what);
-            found.related.push((first.span, format!("TTL {} here", first.ttl)));
-            // the lowest is what is served; zero may be a TTL that was too large
-            found.fix = Some(fix).filter(|_| lowest > 0);
-        }
-        lowest
+        (zone, hashes_by_node)
     }
 
     /// The type and place of the record that follows another in its file.
@@ -325,6 +278,12 @@ impl Builder {
         let behind = records.filter(|(_, at)| at.source == place.source && at.start > place.start);
         behind.min_by_key(|(_, at)| at.start)
     }
+}
+
+/// How many more octets a record has in a zone than here: its head in place of a length, and its link.
+fn octets_around(rtype: Rtype) -> usize {
+    super::RECORD_HEAD_LEN - 2
+        + if super::link::has_links(rtype) { super::link::LINK_LEN } else { 0 }
 }
 
 /// What stands before the data of a record, see [`super::RECORD_HEAD_LEN`].
@@ -341,27 +300,24 @@ fn covered(rtype: Rtype, rdata: &[u8]) -> Rtype {
 }
 
 impl Zone {
-    fn add_node(&mut self, name: Name<'_>) {
-        let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let first_set = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-        let at = self.octets.len();
-        self.octets.extend_from_slice(name.as_wire());
-        let name_at = u32::try_from(at).unwrap_or(u32::MAX);
+    /// Adds a node whose hash is the last of those of all nodes.
+    fn add_node(&mut self, name: Name<'_>, hashes: &[u64]) {
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let number = place(self.nodes.len());
         self.nodes.push(NodeEntry {
-            name: name_at,
-            first_set,
+            name: place(self.octets.len()),
+            first_set: place(self.sets.len()),
             set_count: 0,
             flags: Flags::default(),
         });
+        self.octets.extend_from_slice(name.as_wire());
         let labels = name.label_count();
         self.labels_max = self.labels_max.max(labels);
         if number == 0 {
             (self.apex_labels, self.apex_len) = (labels, name.as_wire().len());
         }
-        let (nodes, octets) = (&self.nodes, &self.octets);
-        self.index.insert_unique(hash::of(name), number, |&other| {
-            hash::of(Name::stored(&octets[nodes[other as usize].name as usize..]))
-        });
+        let hash = hashes[number as usize];
+        self.index.insert_unique(hash, number, |&other| hashes[other as usize]);
     }
 
     /// Adds a set to the node added last.
@@ -385,17 +341,23 @@ impl Zone {
     }
 
     /// Every name between an owner and the apex exists, if without records (RFC 4592 §2.2.2). Gives
-    /// the node below which each was found, in their order.
-    fn add_empty_non_terminals(&mut self, apex: Name<'_>) -> Vec<u32> {
+    /// the node below which each was found, in their order. `hashes` are those of the nodes.
+    fn add_empty_non_terminals(&mut self, hashes: &mut Vec<u64>) -> Vec<u32> {
         let mut causes = Vec::new();
         for number in 0..self.nodes.len() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let name = self.node(number).name().to_buf();
-            for ancestor in name.as_name().ancestors().skip(1) {
-                if !ancestor.is_within(apex) || self.node_of(ancestor).is_some() {
+            let name = self.node(number).name();
+            let between = name.label_count().saturating_sub(self.apex_labels + 1);
+            if between == 0 {
+                continue; // right below the apex, as most are
+            }
+            let name = name.to_buf();
+            for ancestor in name.as_name().ancestors().skip(1).take(between) {
+                if !ancestor.is_within(self.apex()) || self.node_of(ancestor).is_some() {
                     break;
                 }
-                self.add_node(ancestor);
+                hashes.push(hash::of(ancestor));
+                self.add_node(ancestor, hashes);
                 causes.push(number);
             }
         }
@@ -404,27 +366,27 @@ impl Zone {
 
     /// Works out what each name is. The nodes above a name are looked at, so all must be there.
     fn set_flags(&mut self) {
-        for at in 0..self.nodes.len() {
-            let number = u32::try_from(at).unwrap_or(u32::MAX);
-            let node = self.node(number);
-            let has = |rtype| node.rrset(rtype).is_some();
-            let (cut, dname) = (has(table::NS) && at != 0, has(table::DNAME));
-            let flags = &mut self.nodes[at].flags;
-            if cut {
-                flags.set(Flags::CUT);
+        let mut hides = false;
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            let first = node.first_set as usize;
+            for set in &self.sets[first..first + usize::from(node.set_count)] {
+                match set.rtype {
+                    table::NS if at > 0 => node.flags.set(Flags::CUT),
+                    table::DNAME => node.flags.set(Flags::DNAME),
+                    _ => {}
+                }
             }
-            if dname {
-                flags.set(Flags::DNAME);
-            }
+            hides |= node.flags.has(Flags::CUT) || node.flags.has(Flags::DNAME);
         }
         for at in 0..self.nodes.len() {
-            let number = u32::try_from(at).unwrap_or(u32::MAX);
-            let name = self.node(number).name().to_buf();
-            if name.as_name().is_wildcard() {
-                self.flag_parent(name.as_name());
-            }
-            if self.is_hidden(name.as_name()) {
+            let name = Name::stored(&self.octets[self.nodes[at].name as usize..]);
+            let parent = name.is_wildcard().then(|| name.parent()).flatten();
+            let parent = parent.and_then(|parent| self.node_of(parent)).map(|node| node.number);
+            if hides && self.is_hidden(name) {
                 self.nodes[at].flags.set(Flags::OCCLUDED);
+            }
+            if let Some(parent) = parent {
+                self.nodes[parent as usize].flags.set(Flags::WILDCARD_BELOW);
             }
         }
         self.flag_hashes();
@@ -434,40 +396,30 @@ impl Zone {
     /// something else stands below it (RFC 5155 §7.2.8).
     fn flag_hashes(&mut self) {
         let is_denial = |set: Rrset<'_>| [set.rtype(), set.entry.covered].contains(&table::NSEC3);
-        let mut hashes = Vec::new();
+        let is_hash =
+            |node: &Node<'_>| node.rrset(table::NSEC3).is_some() && node.rrsets().all(is_denial);
+        let mut hashes: Vec<u32> = self.nodes().filter(is_hash).map(|node| node.number).collect();
+        if hashes.is_empty() {
+            return;
+        }
         let mut needed = HashSet::new();
-        for node in self.nodes() {
-            if node.rrset(table::NSEC3).is_some() && node.rrsets().all(is_denial) {
-                hashes.push(node.number as usize);
-            } else if node.name().label_count() > self.apex_labels + 1 {
+        for node in self.nodes().filter(|node| !is_hash(node)) {
+            if node.name().label_count() > self.apex_labels + 1 {
                 needed.extend(node.name().ancestors().skip(1).map(hash::of));
             }
         }
-        hashes.retain(|&at| {
-            !needed.contains(&hash::of(Name::stored(&self.octets[self.nodes[at].name as usize..])))
-        });
-        for at in hashes {
-            self.nodes[at].flags.set(Flags::HASH);
-        }
-    }
-
-    fn flag_parent(&mut self, wildcard: Name<'_>) {
-        let Some(parent) = wildcard.parent() else {
-            return;
-        };
-        let same = |&number: &u32| self.node(number).name() == parent;
-        if let Some(&number) = self.index.find(hash::of(parent), same) {
-            self.nodes[number as usize].flags.set(Flags::WILDCARD_BELOW);
+        hashes.retain(|&number| !needed.contains(&hash::of(self.node(number).name())));
+        for number in hashes {
+            self.nodes[number as usize].flags.set(Flags::HASH);
         }
     }
 
     /// Whether a cut or a DNAME stands above `name`.
     fn is_hidden(&self, name: Name<'_>) -> bool {
+        let hides = |node: Node<'_>| node.has(Flags::CUT) || node.has(Flags::DNAME);
         let above = name.label_count().saturating_sub(self.apex_labels);
-        let mut enclosing = name.ancestors().skip(1).take(above);
-        enclosing.any(|ancestor| {
-            self.node_of(ancestor)
-                .is_some_and(|node| node.has(Flags::CUT) || node.has(Flags::DNAME))
-        })
+        let between = name.ancestors().skip(1).take(above.saturating_sub(1));
+        above > 0 && hides(self.apex_node())
+            || between.into_iter().any(|name| self.node_of(name).is_some_and(hides))
     }
 }

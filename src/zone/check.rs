@@ -31,7 +31,10 @@ impl Builder {
                 found.related.push((soa, "the zone is the owner of this SOA".into()));
             }
         }
-        for node in zone.nodes() {
+        let has_alias = |node: &Node<'_>| {
+            node.rrsets().any(|set| matches!(set.rtype(), table::CNAME | table::DNAME))
+        };
+        for node in zone.nodes().filter(has_alias) {
             for rtype in [table::CNAME, table::DNAME] {
                 if node.rrset(rtype).is_some_and(|set| set.count() > 1) {
                     self.check_single(node.name(), rtype);
@@ -76,6 +79,9 @@ impl Builder {
 
     /// Nothing can stand below a DNAME (RFC 6672 §2.4); what does is never answered.
     fn check_dnames(&mut self, zone: &Zone) {
+        if !zone.nodes().any(|node| node.has(Flags::DNAME)) {
+            return;
+        }
         // The names of NSEC3 records are not there for anybody (RFC 5155 §7.2.8).
         let is_hidden = |node: &Node<'_>| node.is_occluded() && !node.has(Flags::HASH);
         for node in zone.nodes().filter(|node| is_hidden(node) && node.entry.set_count > 0) {

@@ -40,7 +40,7 @@ pub enum Target<'z> {
 }
 
 /// The octets of a link.
-const LINK_LEN: usize = 5;
+pub(super) const LINK_LEN: usize = 5;
 /// Stands for a name that does not end with the zone's.
 const NOT_IN_APEX: u8 = u8::MAX;
 /// Stands for [`Target::Unknown`].
@@ -53,7 +53,7 @@ const ELSEWHERE: u32 = NEEDED - 3;
 const NEEDED: u32 = 1 << 31;
 
 /// Whether records of a type have links.
-fn has_links(rtype: Rtype) -> bool {
+pub(super) fn has_links(rtype: Rtype) -> bool {
     rdata::leading_names(rtype).count == 1 || table::target(rtype).is_some()
 }
 

@@ -104,24 +104,38 @@ impl Reader<'_> {
         })
     }
 
-    /// A name of the zone file: `@` is the origin, one without a final dot is relative to it.
-    pub(super) fn name(&self, entry: Entry<'_>, word: Word) -> Result<NameBuf, Box<Diagnostic>> {
-        let origin = self.context.origin.as_ref();
-        match (word.of(entry.text), origin) {
-            (b"@", Some(origin)) if !word.quoted => Ok(origin.clone()),
-            (octets, _) => text::parse(octets, origin.map(NameBuf::as_name)).map_err(|error| {
-                let what = format!("`{}` is not a domain name: {error}", entry.show(word));
-                let found = Diagnostic::new(&codes::BAD_NAME, entry.span(word), what);
-                match error {
-                    NameError::NoOrigin => found.help(
-                        "call the file `<zone>.zone`, or begin it with the line `$ORIGIN <zone>.`",
-                    ),
-                    _ => found,
-                }
-                .into()
-            }),
-        }
+    /// A name of the zone file, as [`Reader::read_name`] gives it, to keep.
+    pub(super) fn name(
+        &mut self,
+        entry: Entry<'_>,
+        word: Word,
+    ) -> Result<NameBuf, Box<Diagnostic>> {
+        self.read_name(entry, word).map(|()| self.name.clone())
     }
+
+    /// Reads a name of the zone file into `self.name`: `@` is the origin, one without a final dot is
+    /// relative to it.
+    pub(super) fn read_name(&mut self, entry: Entry<'_>, word: Word) -> Outcome {
+        let origin = self.context.origin.as_ref().map(NameBuf::as_name);
+        match (word.of(entry.text), origin) {
+            (b"@", Some(origin)) if !word.quoted => self.name.set(origin),
+            (octets, _) => text::parse_into(octets, origin, &mut self.name)
+                .map_err(|error| bad_name(entry, word, error))?,
+        }
+        Ok(())
+    }
+}
+
+fn bad_name(entry: Entry<'_>, word: Word, error: NameError) -> Box<Diagnostic> {
+    let what = format!("`{}` is not a domain name: {error}", entry.show(word));
+    let found = Diagnostic::new(&codes::BAD_NAME, entry.span(word), what);
+    match error {
+        NameError::NoOrigin => {
+            found.help("call the file `<zone>.zone`, or begin it with the line `$ORIGIN <zone>.`")
+        }
+        _ => found,
+    }
+    .into()
 }
 
 /// The number of files, and of their octets.

@@ -63,7 +63,8 @@ impl Reader<'_> {
             }
             return Ok(entry.words);
         }
-        self.context.owner = Some(self.name(entry, entry.words[0])?);
+        self.read_name(entry, entry.words[0])?;
+        self.context.owner.get_or_insert_with(NameBuf::root).set(self.name.as_name());
         Ok(&entry.words[1..])
     }
 

@@ -112,7 +112,9 @@ impl<'t> Lexer<'t> {
     fn read_entry(&mut self, words: &mut Vec<Word>) -> Result<(), Fault> {
         self.open.clear();
         let (mut opened, mut glued) = (false, None);
-        while let Some(token) = self.token()? {
+        loop {
+            self.plain_words(words);
+            let Some(token) = self.token()? else { break };
             match token {
                 Token::Word(word) => words.push(word),
                 Token::Open(at) if self.unclosed.binary_search(&at).is_ok() => {
@@ -135,6 +137,21 @@ impl<'t> Lexer<'t> {
         let first = self.open.first().copied();
         std::mem::swap(&mut self.open, &mut self.unclosed);
         first.map_or(Ok(()), |start| Err(self.unclosed(start)))
+    }
+
+    /// Takes blanks, and words that hold nothing but letters and the like, up to anything else: the
+    /// most of any file, by the shortest road.
+    fn plain_words(&mut self, words: &mut Vec<Word>) {
+        loop {
+            self.at += run_of(Kind::Blank, &self.text[self.at..]);
+            let end = self.at + run_of(Kind::Plain, &self.text[self.at..]);
+            let ends = self.text.get(end).is_none_or(|&octet| kind_of(octet) != Kind::InWord);
+            if end == self.at || !ends {
+                return;
+            }
+            words.push(Word { start: place(self.at), end: place(end), quoted: false });
+            self.at = end;
+        }
     }
 
     /// The next token. `None` at the end of the file.
@@ -292,6 +309,45 @@ impl<'t> Lexer<'t> {
             }
         }
     }
+}
+
+/// What an octet is to a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A part of it.
+    Plain,
+    /// Something that stands between words, and is nothing else.
+    Blank,
+    /// Its end, with a meaning of its own.
+    Mark,
+    /// A part of it that has to be looked at: an escape, a quote, what should not be there.
+    InWord,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Plain; 256];
+    let (blanks, marks, in_word) = (b" \t", b"\r\n;()", b"\\\"\0");
+    let mut at = 0;
+    while at < marks.len() {
+        if at < blanks.len() {
+            kinds[blanks[at] as usize] = Kind::Blank;
+        }
+        if at < in_word.len() {
+            kinds[in_word[at] as usize] = Kind::InWord;
+        }
+        kinds[marks[at] as usize] = Kind::Mark;
+        at += 1;
+    }
+    kinds
+};
+
+fn kind_of(octet: u8) -> Kind {
+    KINDS[usize::from(octet)]
+}
+
+/// How many octets at the front are of that kind.
+fn run_of(kind: Kind, text: &[u8]) -> usize {
+    text.iter().position(|&octet| kind_of(octet) != kind).unwrap_or(text.len())
 }
 
 const OPEN_QUOTE: Fault = Fault {

@@ -81,6 +81,7 @@ pub fn read(
         include,
         sink,
         context: Context { origin, ..Context::default() },
+        name: NameBuf::root(),
         rdata: Vec::new(),
         told: Vec::new(),
         open: Vec::new(),
@@ -130,6 +131,8 @@ struct Reader<'r> {
     include: Include<'r>,
     sink: Sink<'r>,
     context: Context,
+    /// The name being read; kept to be used again.
+    name: NameBuf,
     /// The data of the record being read; kept to be used again.
     rdata: Vec<u8>,
     /// The places of its words that are told about; kept to be used again.

@@ -2,8 +2,9 @@
 
 use super::{Builder, Raw};
 use crate::diag::Span;
-use crate::name::{Name, NameBuf, hash};
+use crate::name::{Name, NameBuf};
 use crate::rr::Rtype;
+use std::collections::HashMap;
 
 /// Which word of an SOA's data is the serial.
 const SERIAL: usize = 2;
@@ -19,6 +20,43 @@ pub(in crate::zone) struct Cases {
     pub(in crate::zone) first: Option<Span>,
     /// The number of such records.
     pub(in crate::zone) count: usize,
+}
+
+/// The words that findings can be about, by where the data of their records stand.
+#[derive(Default)]
+pub(super) struct Words {
+    /// Of each record the first, in the order of the records.
+    first: Vec<(u32, Span)>,
+    /// Those behind it.
+    more: HashMap<u32, Box<[Span]>>,
+}
+
+impl Words {
+    pub(super) fn note(&mut self, data: u32, words: &[Span]) {
+        let Some((&first, more)) = words.split_first() else { return };
+        self.first.push((data, first));
+        if !more.is_empty() {
+            self.more.insert(data, more.into());
+        }
+    }
+
+    /// Forgets those of all records but one.
+    pub(super) fn keep_only(&mut self, data: Option<u32>) {
+        self.first.retain(|(other, _)| Some(*other) == data);
+        self.first.shrink_to_fit();
+        self.more.retain(|other, _| Some(*other) == data);
+        self.more.shrink_to_fit();
+    }
+
+    fn get(&self, data: u32, word: usize) -> Option<Span> {
+        match word.checked_sub(1) {
+            None => {
+                let at = self.first.binary_search_by_key(&data, |(data, _)| *data).ok()?;
+                Some(self.first[at].1)
+            }
+            Some(more) => self.more.get(&data)?.get(more).copied(),
+        }
+    }
 }
 
 impl Builder {
@@ -46,25 +84,12 @@ impl Builder {
     }
 
     fn place_of_word(&self, record: &Raw, word: usize) -> [Span; 2] {
-        let first = || Span {
-            start: record.word,
-            end: record.word + u32::from(record.word_len),
-            ..record.span
-        };
-        let span = match word.checked_sub(1) {
-            None => Some(first()),
-            Some(more) => {
-                self.more_words.get(&record.data).and_then(|words| words.get(more)).copied()
-            }
-        };
-        [record.span, span.unwrap_or(record.span)]
+        [record.span, self.words.get(record.data, word).unwrap_or(record.span)]
     }
 
     /// The records of a name and type. The records are in order by now.
     pub(in crate::zone) fn records_of(&self, name: Name<'_>, rtype: Rtype) -> &[Raw] {
-        let same = |&number: &u32| self.name(number) == name;
-        let number = self.index.find(hash::of(name), same).copied();
-        let (Some(number), Some(first)) = (number, self.records.first()) else {
+        let (Some(number), Some(first)) = (self.names.find(name), self.records.first()) else {
             return &[];
         };
         let key = |record: &Raw| (record.name != first.name, record.name, record.rtype);
