@@ -8,13 +8,12 @@
 
 mod support;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use socket2::{Domain, Socket, Type};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, prlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use support::program::{folder, write};
 use support::query::{Query, Transport};
-use support::server::{DEADLINE, Server, framed, wait_until};
+use support::server::{Server, connect_from, framed, read_answer, wait_until};
 use tempfile::TempDir;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns admin 1 1d 1h 1w 5m\n  NS ns\nns A 192.0.2.1\n";
@@ -33,15 +32,6 @@ fn query() -> Vec<u8> {
     Query::parse("ns.example. A").unwrap().wire
 }
 
-/// Connects from another address of loopback each time.
-fn connect_from(source: [u8; 4], server: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::from((source, 0)).into())?;
-    socket.set_read_timeout(Some(DEADLINE))?;
-    socket.connect(&server.into())?;
-    Ok(socket.into())
-}
-
 fn connect(server: SocketAddr) -> TcpStream {
     connect_from([127, 0, 0, 1], server).unwrap()
 }
@@ -49,11 +39,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 /// Asks on a connection; whether the answer comes.
 fn ask(client: &mut TcpStream) -> std::io::Result<()> {
     client.write_all(&framed(&query()))?;
-    let mut len = [0; 2];
-    client.read_exact(&mut len)?;
-    let mut answer = vec![0; usize::from(u16::from_be_bytes(len))];
-    client.read_exact(&mut answer)?;
-    assert_eq!(answer[..2], query()[..2]);
+    assert_eq!(read_answer(client)?[..2], query()[..2]);
     Ok(())
 }
 
@@ -101,6 +87,30 @@ fn out_of_descriptors_it_answers_over_udp_and_says_what_to_do() {
     for _ in 0..20 {
         assert_answers_over_udp(&server);
     }
+    server.stop().unwrap();
+}
+
+#[test]
+fn out_of_descriptors_those_who_ask_keep_their_connections() {
+    // Limits of a process are set by who runs it: a server that root starts must stay root's.
+    let user = if geteuid().is_root() { &["--user=root"][..] } else { &[] };
+    let server = Server::start(zone().path(), user).unwrap();
+    let mut steady: Vec<TcpStream> = (0..5).map(|_| connect(server.address)).collect();
+    steady.iter_mut().for_each(|client| ask(client).unwrap());
+    let maximum = Some(server.descriptors() as u64 + 2);
+    let pid = Pid::from_raw(server.pid().try_into().unwrap());
+    prlimit(pid, Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let mut newcomers: Vec<TcpStream> = Vec::new();
+    for _ in 0..20 {
+        let mut newcomer = connect(server.address);
+        ask(&mut newcomer).unwrap();
+        newcomers.push(newcomer);
+        steady.iter_mut().for_each(|client| ask(client).unwrap());
+        assert_answers_over_udp(&server);
+    }
+    assert!(server.log().contains("accepting on"), "it never came to that: {}", server.log());
+    assert!(server.log().contains("LimitNOFILE="), "{}", server.log());
+    assert!(ask(&mut newcomers[0]).is_err(), "who is idle makes room");
     server.stop().unwrap();
 }
 
@@ -165,24 +175,18 @@ fn a_client_that_reads_an_octet_now_and_then_is_closed() {
 fn thousands_of_idle_connections_are_held_and_cost_little() {
     let long = std::env::var_os("ZONESMITH_LONG").is_some();
     let count = if long { 10_000 } else { 300 };
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    assert!(hard >= 2 * count as u64, "this test needs descriptors: ulimit -Hn is {hard}");
-    setrlimit(Resource::RLIMIT_NOFILE, hard.min(soft.max(2 * count as u64)), hard).unwrap();
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let enough = maximum.is_none_or(|maximum| maximum >= 2 * count as u64);
+    assert!(enough, "this test needs descriptors: ulimit -Hn is {maximum:?}");
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let arguments = ["--tcp-max=19000", "--tcp-per-client=19000", "--tcp-idle=1h"];
     let server = Server::start(zone().path(), &arguments).unwrap();
-    let before = resident_kb(&server);
+    let before = server.resident_kb();
     let mut clients: Vec<TcpStream> = (0..count).map(|_| connect(server.address)).collect();
     clients.iter_mut().for_each(|client| ask(client).unwrap());
     assert_answers_over_udp(&server);
-    let taken = resident_kb(&server) - before;
+    let taken = server.resident_kb() - before;
     clients.iter_mut().for_each(|client| ask(client).unwrap());
     println!("{count} idle connections: {taken} kB, {} octets each", taken * 1024 / count);
     assert!(taken * 1024 / count < KEPT_LEN_MAX, "{taken} kB");
-}
-
-/// The memory that the server has in use.
-fn resident_kb(server: &Server) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -4,6 +4,8 @@
 //! says what was wrong marks one that once broke a property.
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
+#[path = "fuzz/network.rs"]
+mod network;
 #[path = "fuzz/properties.rs"]
 mod properties;
 
@@ -37,6 +39,26 @@ fn record_data() {
 #[test]
 fn names() {
     replay("name_text", properties::name_text);
+}
+
+#[test]
+fn record_data_as_octets() {
+    replay("rdata_wire", properties::rdata_wire);
+}
+
+#[test]
+fn messages() {
+    replay("respond", network::respond);
+}
+
+#[test]
+fn requests() {
+    replay("request", network::request);
+}
+
+#[test]
+fn streams() {
+    replay("framing", network::framing);
 }
 
 /// The octets of each shape: time that grows with their square would be minutes.

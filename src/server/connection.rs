@@ -5,7 +5,8 @@
 //! does not read what it asked for is not answered further and not read from until it does, so it
 //! costs bounded memory and no time. Two things end a connection: a message that gets no answer
 //! (a stream has no way to skip it politely), and the client's own end of sending; in both cases
-//! what was asked before is answered first.
+//! what was asked before is answered first. It is public, with the [`Responder`], for those who cut
+//! streams anywhere and look at what comes: the simulation is inside, a fuzzer is not.
 //!
 //! ```text
 //!  receive ──▶ inbox ──▶ answer (while less than 64 KiB wait) ──▶ outbox ──▶ outgoing, wrote
@@ -31,7 +32,7 @@ const KEPT_LEN_MAX: usize = 4096;
 
 /// Why no further query is taken from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// The client has closed its half, or all of it.
     Client,
     /// The client sent something that gets no answer.
@@ -39,7 +40,7 @@ pub(super) enum End {
 }
 
 /// A connection's queries and answers.
-pub(super) struct Connection {
+pub struct Connection {
     peer: Peer,
     inbox: Inbox,
     outbox: Vec<u8>,
@@ -53,20 +54,20 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection from `source`, accepted `now`.
-    pub(super) fn new(source: SocketAddr, now: Instant) -> Connection {
+    pub fn new(source: SocketAddr, now: Instant) -> Connection {
         let peer = Peer { transport: Transport::Tcp, source };
         let (inbox, outbox) = (Inbox::default(), Vec::new());
         Connection { peer, inbox, outbox, written: 0, taken: 0, end: None, active: now }
     }
 
     /// Takes what was read, and answers what is complete.
-    pub(super) fn receive(&mut self, bytes: &[u8], responder: &mut Responder) {
+    pub fn receive(&mut self, bytes: &[u8], responder: &mut Responder) {
         self.inbox.push(bytes);
         self.answer(responder);
     }
 
     /// Answers complete queries, as far as their answers find room.
-    pub(super) fn answer(&mut self, responder: &mut Responder) {
+    pub fn answer(&mut self, responder: &mut Responder) {
         while self.has_room() {
             let Some(query) = self.inbox.take() else {
                 return;
@@ -80,17 +81,17 @@ impl Connection {
     }
 
     /// The client will send no more. A query that is not complete by now never will be.
-    pub(super) fn input_ended(&mut self) {
+    pub fn input_ended(&mut self) {
         self.end.get_or_insert(End::Client);
     }
 
     /// What is to be written next.
-    pub(super) fn outgoing(&self) -> &[u8] {
+    pub fn outgoing(&self) -> &[u8] {
         &self.outbox[self.written..]
     }
 
     /// `len` octets of what was to be written are.
-    pub(super) fn wrote(&mut self, len: usize, now: Instant) {
+    pub fn wrote(&mut self, len: usize, now: Instant) {
         self.written += len;
         self.taken += len;
         if self.taken >= TAKEN_LEN_MIN || self.outgoing().is_empty() {
@@ -108,7 +109,7 @@ impl Connection {
     }
 
     /// Whether to read from the client.
-    pub(super) fn wants_input(&self) -> bool {
+    pub fn wants_input(&self) -> bool {
         self.end.is_none() && self.has_room() && !self.inbox.has_message()
     }
 
@@ -118,7 +119,7 @@ impl Connection {
     }
 
     /// Why the connection is over, once everything is answered and written.
-    pub(super) fn finished(&self) -> Option<End> {
+    pub fn finished(&self) -> Option<End> {
         let done = self.outgoing().is_empty() && !self.inbox.has_message();
         self.end.filter(|_| done)
     }

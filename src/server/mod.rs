@@ -34,9 +34,10 @@ mod simulation;
 mod tcp;
 mod udp;
 
+pub use connection::{Connection, End};
 pub use counters::Counters;
 pub use listen::{ListenError, Listener};
-pub use responder::QUERY_LOG;
+pub use responder::{QUERY_LOG, Responder};
 
 use crate::reload::Command;
 use crate::respond::State;
@@ -44,7 +45,6 @@ use crate::zone::set::{Change, Slot};
 use mio::{Events, Interest, Poll, Token, Waker};
 use mmsg::Batch;
 use process::{Request, Signals};
-use responder::Responder;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -53,13 +53,13 @@ pub(super) fn hook_panics() {
 }
 
 /// Answers messages, and keeps the books about it.
-pub(super) struct Responder {
+pub struct Responder {
     /// All that answering looks at.
-    pub(super) state: State,
+    pub state: State,
     /// What was done so far.
-    pub(super) counters: Counters,
+    pub counters: Counters,
     /// The time, as of this turn of the loop.
-    pub(super) now: Instant,
+    pub now: Instant,
     /// The same for answers.
     clock: Now,
     /// What the milliseconds of `clock` count from.
@@ -70,7 +70,7 @@ pub(super) struct Responder {
 
 impl Responder {
     /// Answers from `state`.
-    pub(super) fn new(state: State) -> Responder {
+    pub fn new(state: State) -> Responder {
         let start = Instant::now();
         let mut responder = Responder {
             state,

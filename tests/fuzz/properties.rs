@@ -7,6 +7,7 @@ use zonesmith::diag::{Diagnostic, Report, Span, formats, render};
 use zonesmith::name::NameBuf;
 use zonesmith::rr::table::{self, ROWS, Row};
 use zonesmith::rr::{Record, print, rdata};
+use zonesmith::wire::message::Message;
 use zonesmith::zone::build::Builder;
 use zonesmith::zonefile::{self, Place, format};
 
@@ -99,6 +100,41 @@ pub fn rdata_text(octets: &[u8]) {
     let printed = print::display(row.rtype, &data).to_string();
     let again = rdata_of(row, printed.as_bytes());
     assert_eq!(again.as_deref(), Some(&data[..]), "{} {printed}", row.mnemonic);
+}
+
+/// Any octets as the data of a record: the first says the type. They are taken apart to their end, and
+/// what follows the type's row, and nothing else, can stand in a zone file as octets, in the text of
+/// its type, and in a message.
+pub fn rdata_wire(octets: &[u8]) {
+    let Some((&first, data)) = octets.split_first() else { return };
+    let row = &ROWS[usize::from(first) % ROWS.len()];
+    let parts = rdata::parts(row.rtype, data).map(|part| match part {
+        rdata::Part::Name(name) | rdata::Part::PlainName(name) => name.as_wire().len(),
+        rdata::Part::Octets(octets) => octets.len(),
+    });
+    assert_eq!(parts.sum::<usize>(), data.len(), "{} {data:?}", row.mnemonic);
+    assert!(rdata::names(row, data).all(|name| name.as_wire().len() <= 255));
+    assert!(rdata::same(row.rtype, data, data));
+    let is_valid = rdata::is_valid(row, data);
+    let hex: String = data.iter().map(|octet| format!("{octet:02x}")).collect();
+    let read = rdata_of(row, format!("\\# {} {hex}", data.len()).as_bytes());
+    assert_eq!(read.as_deref(), is_valid.then_some(data), "{} {hex}", row.mnemonic);
+    if is_valid {
+        let printed = print::display(row.rtype, data).to_string();
+        let again = rdata_of(row, printed.as_bytes());
+        assert_eq!(again.as_deref(), Some(data), "{} {printed}", row.mnemonic);
+    }
+    let message = Message::read(&message_of(row, data));
+    let record = message.as_ref().and_then(|message| message.sections[0].first());
+    assert!(!is_valid || record.is_some_and(|record| record.rdata == data), "{record:?}");
+}
+
+/// A message with one record, the root's.
+fn message_of(row: &Row, data: &[u8]) -> Vec<u8> {
+    let header = b"\0\0\x80\0\0\0\0\x01\0\0\0\0";
+    let len = u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let rtype = row.rtype.0.to_be_bytes();
+    [&header[..], b"\0", &rtype, b"\0\x01\0\0\0\0", &len, data].concat()
 }
 
 /// The data that `text` behind the type is read as, if it is one record.

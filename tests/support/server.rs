@@ -4,6 +4,7 @@
 //! SIGTERM. Every wait has a deadline; none is there for luck.
 
 use super::query::{Transport, header};
+use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
@@ -127,6 +128,19 @@ impl Server {
         self.child.id()
     }
 
+    /// The memory that it has in use.
+    pub fn resident_kb(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).expect("a size")
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+    }
+
     fn wait(&mut self) -> Result<ExitStatus, String> {
         let mut status = None;
         let ended = wait_until(|| {
@@ -166,6 +180,24 @@ pub fn wait_until(mut met: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     true
+}
+
+/// Connects from another address of loopback than the usual.
+pub fn connect_from(source: [u8; 4], server: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.set_read_timeout(Some(DEADLINE))?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
+}
+
+/// Reads an answer off a stream.
+pub fn read_answer(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut len = [0; 2];
+    stream.read_exact(&mut len)?;
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(len))];
+    stream.read_exact(&mut answer)?;
+    Ok(answer)
 }
 
 /// A message behind its length (RFC 1035 §4.2.2).
