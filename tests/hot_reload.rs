@@ -136,6 +136,74 @@ fn mistakes_are_shown_with_their_line_and_the_last_good_version_answers() {
     lab.becomes("www.example.", "192.0.2.3");
 }
 
+/// A zone as [`zone`] with so many more hosts.
+fn large(serial: u32, last: u8, hosts: usize) -> String {
+    let hosts = (0..hosts).map(|n| format!("h{n} A 192.0.2.{}\n", n % 250));
+    zone(serial, last) + &hosts.collect::<String>()
+}
+
+#[test]
+fn a_version_that_lost_half_its_records_is_held_back_until_it_is_allowed() {
+    let lab = Lab::new();
+    lab.write("example.zone", &large(2, 2, 120));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.write("example.zone", &large(3, 3, 20));
+    lab.says("example. goes on as of serial 2 (1 error)");
+    lab.says("error[Z010]: more than half of the records are gone: 24 are left of 124");
+    lab.says("write `; zonesmith: allow(Z010)` beside the SOA record");
+    assert_eq!(lab.ask("www.example."), "192.0.2.2");
+    assert_eq!(lab.ask("h99.example."), "192.0.2.99");
+    let allowed = large(3, 3, 20).replace("1209600 300", "1209600 300 ; zonesmith: allow(Z010)");
+    lab.write("example.zone", &allowed);
+    lab.becomes("www.example.", "192.0.2.3");
+    assert_eq!(lab.ask("h99.example."), "rcode 3");
+}
+
+#[test]
+fn a_version_that_is_cut_at_its_end_is_held_back_until_it_is_ended() {
+    let lab = Lab::new();
+    lab.write("example.zone", &large(2, 2, 9));
+    lab.becomes("h8.example.", "192.0.2.8");
+    lab.write("example.zone", large(3, 3, 8).trim_end());
+    lab.says("error[Z011]: the last line has no line end, and of 13 records 12 are left");
+    assert_eq!(lab.ask("www.example."), "192.0.2.2");
+    assert!(!lab.server.log().contains("Z007"), "told once: {}", lab.server.log());
+    lab.write("example.zone", &large(3, 3, 8));
+    lab.becomes("www.example.", "192.0.2.3");
+    assert_eq!(lab.ask("h8.example."), "rcode 3");
+}
+
+#[test]
+fn a_zone_without_name_servers_is_none_and_nothing_allows_that() {
+    let lab = Lab::new();
+    let without =
+        zone(2, 2).replace("@ NS ns\n", "").replace(" 300\n", " 300 ; zonesmith: allow(Z204)\n");
+    lab.write("example.zone", &without);
+    lab.says("error[Z204]");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+}
+
+#[test]
+fn who_wants_nothing_held_back_gets_that() {
+    let lab = Lab::with(&["--hold-damaged", "no"]);
+    lab.write("example.zone", &large(2, 2, 120));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.write("example.zone", &zone(3, 3));
+    lab.becomes("www.example.", "192.0.2.3");
+    lab.write("example.zone", zone(4, 4).trim_end());
+    lab.becomes("www.example.", "192.0.2.4");
+}
+
+#[test]
+fn a_serial_that_went_back_is_served_and_warned_of() {
+    let lab = Lab::new();
+    lab.write("example.zone", &zone(9, 2));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.write("example.zone", &zone(7, 3));
+    lab.becomes("www.example.", "192.0.2.3");
+    lab.says("warning[Z005]: the serial went back from 9 to 7: write 10 or more");
+}
+
 #[test]
 fn a_forgotten_serial_is_served_and_warned_of() {
     let lab = Lab::new();

@@ -2,7 +2,8 @@
 //! the zones, then the loop.
 
 use super::{
-    CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation, guards,
+    Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
+    guards,
 };
 use crate::answer::identity::Identity;
 use crate::diag::Severity;
@@ -188,6 +189,7 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
             Watch::Off => WatchMode::Off,
         },
         remove_after: serve.remove_after,
+        hold_damaged: serve.hold_damaged == Choice::Yes,
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();

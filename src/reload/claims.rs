@@ -107,6 +107,13 @@ impl Claims {
         })
     }
 
+    /// The last good version of a zone, if a good file would take its place.
+    pub(super) fn would_replace(&self, file: &Path, apex: &NameBuf) -> Option<Arc<Zone>> {
+        let held = self.zones.get(apex)?;
+        let replaces = *held.by == *file || held.yields_to(file, apex, self.starting);
+        held.zone.clone().filter(|_| replaces && !self.starting)
+    }
+
     /// Takes what was read of a file.
     pub(super) fn commit(
         &mut self,

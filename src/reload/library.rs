@@ -9,9 +9,10 @@
 //! opened it for writing meanwhile; else it is thrown away, and the file is waited for again.
 
 use super::claims::{Claims, Holding};
+use super::damage;
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::load_allowing;
+use super::load::{Loaded, load_allowing};
 use super::notice::Notice;
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
@@ -221,8 +222,21 @@ impl Library {
     }
 
     fn read(&self, file: &Arc<Path>) -> Option<Reading> {
-        let read = |path: &Path| (self.read)(path, &self.sources.include_paths);
+        let read = |path: &Path| {
+            let mut loaded = (self.read)(path, &self.sources.include_paths);
+            self.hold_back(file, &mut loaded);
+            loaded
+        };
         Reading::take(file, self.claims.version(file), read)
+    }
+
+    /// Has a version that looks damaged, compared with what is served, count as broken.
+    fn hold_back(&self, file: &Path, loaded: &mut Loaded) {
+        let new = loaded.zone.as_ref().filter(|_| self.options.hold_damaged);
+        let served = new.and_then(|new| self.claims.would_replace(file, &new.apex().to_buf()));
+        if let Some(old) = served {
+            damage::hold_back(&old, loaded);
+        }
     }
 
     /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
@@ -292,7 +306,8 @@ mod tests {
     /// A library without events, whose zones end as soon as their files do.
     fn library(dir: &TempDir, paths: &[&str]) -> (Library, Step) {
         let paths = paths.iter().map(|path| dir.path().join(path)).collect();
-        let options = Options { watch: WatchMode::Off, remove_after: Duration::ZERO };
+        let (watch, remove_after) = (WatchMode::Off, Duration::ZERO);
+        let options = Options { watch, remove_after, ..Options::default() };
         Library::load_all_with(
             read,
             Sources { paths, recursive: true, ..Sources::default() },

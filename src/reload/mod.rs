@@ -16,6 +16,7 @@
 //! disk: never serve worse. [`library`] joins the two, and [`worker`] is the thread around it.
 
 mod claims;
+pub mod damage;
 mod debounce;
 pub mod folder;
 mod include;
@@ -64,6 +65,8 @@ pub struct Options {
     pub watch: WatchMode,
     /// How long the zone of a removed file is still served.
     pub remove_after: Duration,
+    /// Whether a version that looks [damaged](damage) is held back.
+    pub hold_damaged: bool,
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -72,7 +75,11 @@ pub const REMOVE_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 
 impl Default for Options {
     fn default() -> Options {
-        Options { watch: WatchMode::default(), remove_after: REMOVE_AFTER_DEFAULT }
+        Options {
+            watch: WatchMode::default(),
+            remove_after: REMOVE_AFTER_DEFAULT,
+            hold_damaged: true,
+        }
     }
 }
 

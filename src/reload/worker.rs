@@ -129,7 +129,7 @@ mod tests {
 
         fn over(dir: TempDir, watch: WatchMode, remove_after: Duration) -> Lab {
             let sources = Sources { paths: vec![dir.path().join("z")], ..Sources::default() };
-            let options = Options { watch, remove_after };
+            let options = Options { watch, remove_after, ..Options::default() };
             let (library, step) = Library::load_all_with(read, sources, options);
             let (wake, woken) = channel();
             let running =
