@@ -9,10 +9,9 @@
 //! opened it for writing meanwhile; else it is thrown away, and the file is waited for again.
 
 use super::claims::{Claims, Holding};
-use super::damage;
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::{Loaded, load_allowing};
+use super::load::load_allowing;
 use super::notice::Notice;
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
@@ -230,15 +229,6 @@ impl Library {
         Reading::take(file, self.claims.version(file), read)
     }
 
-    /// Has a version that looks damaged, compared with what is served, count as broken.
-    fn hold_back(&self, file: &Path, loaded: &mut Loaded) {
-        let new = loaded.zone.as_ref().filter(|_| self.options.hold_damaged);
-        let served = new.and_then(|new| self.claims.would_replace(file, &new.apex().to_buf()));
-        if let Some(old) = served {
-            damage::hold_back(&old, loaded);
-        }
-    }
-
     /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
     /// its writer's close, if it is known to come, has it read.
     fn judge(
@@ -274,7 +264,8 @@ impl Library {
     }
 
     fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
-        let Reading { file, before, after, began, loaded } = reading;
+        let Reading { file, before, after, began, mut loaded } = reading;
+        self.revive(&file, &mut loaded, step);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()

@@ -13,11 +13,14 @@
 //! changed is thrown away.
 //!
 //! What a good, broken or vanished file means for the zones is decided in [`claims`], which sees no
-//! disk: never serve worse. [`library`] joins the two, and [`worker`] is the thread around it.
+//! disk: never serve worse. A version that reads well and looks [damaged](damage) counts as broken. The
+//! last good version outlives the process in [`copies`]. [`library`] joins the two, and [`worker`] is the thread around it.
 
 mod claims;
+pub mod copies;
 pub mod damage;
 mod debounce;
+mod earlier;
 pub mod folder;
 mod include;
 pub mod library;
@@ -42,6 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use claims::Holding;
+pub use copies::Copies;
 pub use folder::Sources;
 pub use library::Library;
 pub use worker::start;
@@ -59,7 +63,7 @@ pub enum WatchMode {
 }
 
 /// What the operator chose about reloading.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How changes are noticed.
     pub watch: WatchMode,
@@ -67,6 +71,8 @@ pub struct Options {
     pub remove_after: Duration,
     /// Whether a version that looks [damaged](damage) is held back.
     pub hold_damaged: bool,
+    /// Where the last good version of each zone is kept.
+    pub copies: Option<Copies>,
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -79,6 +85,7 @@ impl Default for Options {
             watch: WatchMode::default(),
             remove_after: REMOVE_AFTER_DEFAULT,
             hold_damaged: true,
+            copies: None,
         }
     }
 }

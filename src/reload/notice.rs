@@ -3,6 +3,7 @@
 //! Each thing that can happen is one variant of [`Notice`], made where it is decided; how it reads
 //! in the log is decided here alone.
 
+use super::copies::CopyNews;
 use super::folder::Folder;
 use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
@@ -131,6 +132,8 @@ pub enum Notice {
     },
     /// Events were lost; everything is looked at again.
     EventsLost,
+    /// Something about the copies of zones.
+    Copy(CopyNews),
 }
 
 /// What the clients of a zone get whose file cannot be served.
@@ -198,6 +201,7 @@ impl Notice {
             Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
             Notice::WatchFailed { .. } | Notice::EventsLost => Level::Warn,
             Notice::Unchanged { stale: false, .. } => Level::Debug,
+            Notice::Copy(news) => news.level(),
             _ => Level::Info,
         }
     }
@@ -280,6 +284,7 @@ impl Notice {
                 format!("{file}: a program is writing it; it is read when that program closes it")
             }
             Notice::WatchFailed { why } => why.clone(),
+            Notice::Copy(news) => news.line(),
             _ => "file system events were lost; all zone files are compared".into(),
         }
     }

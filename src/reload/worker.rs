@@ -3,6 +3,7 @@
 //! It never makes the loop wait. Changes go through a channel, then the loop is woken; what the loop
 //! lets go of comes back to be freed here. Whatever arrived while a step was taken is taken at once.
 
+use super::copies::saver::Saver;
 use super::library::Library;
 use super::{Command, Step};
 use crate::zone::set::Change;
@@ -38,16 +39,18 @@ pub fn start(library: Library, wake: Wake) -> io::Result<Running> {
 }
 
 fn run(mut library: Library, changes: &Sender<Vec<Change>>, wake: &dyn Fn()) {
+    let saver = library.start_saver();
     loop {
         let mut step = Step::default();
-        if !wait(&mut library, &mut step) || !tell(step, changes, wake) {
-            return;
+        if !wait(&mut library, &mut step) || !tell(&library, step, saver.as_ref(), changes, wake) {
+            break;
         }
         let step = library.step(Instant::now());
-        if !tell(step, changes, wake) {
-            return;
+        if !tell(&library, step, saver.as_ref(), changes, wake) {
+            break;
         }
     }
+    saver.into_iter().for_each(Saver::end);
 }
 
 /// Waits for the next step and carries out all commands that are there. False to end.
@@ -78,15 +81,25 @@ fn next(library: &Library) -> Result<Command, RecvTimeoutError> {
     }
 }
 
-/// Passes on what changes, then logs what happened: who reads the line can ask at once. False if
-/// nobody takes changes any more.
-fn tell(step: Step, changes: &Sender<Vec<Change>>, wake: &dyn Fn()) -> bool {
+/// Passes on what changes, then logs what happened: who reads the line can ask at once. Then the copies
+/// of the zones are seen to. False if nobody takes changes any more.
+fn tell(
+    library: &Library,
+    step: Step,
+    saver: Option<&Saver>,
+    changes: &Sender<Vec<Change>>,
+    wake: &dyn Fn(),
+) -> bool {
+    let jobs = library.copy_jobs(&step.changes);
     let mut taken = true;
     if !step.changes.is_empty() {
         taken = changes.send(step.changes).is_ok();
         wake();
     }
     step.notices.iter().for_each(super::notice::Notice::log);
+    if let Some(saver) = saver {
+        saver.tell(jobs);
+    }
     taken
 }
 
