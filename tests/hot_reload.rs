@@ -363,6 +363,45 @@ fn sighup_reads_everything_where_nothing_is_watched() {
     lab.becomes("www.example.", "192.0.2.2");
 }
 
+/// Who waits for the line asks once, and has the truth.
+#[test]
+fn after_sighup_a_line_says_that_the_files_as_they_were_are_served() {
+    for watch in ["off", "notify"] {
+        let lab = Lab::with(&["--watch", watch]);
+        for round in 1..=20 {
+            let last = round + 1;
+            lab.write("example.zone", &zone(last.into(), last));
+            lab.server.signal("HUP").unwrap();
+            let told = || lab.server.log().matches("reloaded: 2 zones, 0 rejected\n").count();
+            assert!(wait_until(|| told() == usize::from(round)), "{}", lab.server.log());
+            assert_eq!(lab.ask("www.example."), format!("192.0.2.{last}"), "{}", lab.server.log());
+        }
+        lab.write("example.zone", "broken");
+        lab.write("third.zone", &format!("$ORIGIN other.\n{}", zone(3, 3)));
+        lab.server.signal("HUP").unwrap();
+        lab.says("reloaded: 1 zone, 2 rejected\n");
+        lab.write("example.zone", &zone(1, 9));
+        lab.server.signal("HUP").unwrap();
+        lab.says("reloaded: 2 zones, 1 rejected\n");
+        assert_eq!(lab.ask("www.example."), "192.0.2.9");
+    }
+}
+
+#[test]
+fn what_is_being_written_at_sighup_is_told_and_not_waited_for() {
+    let lab = Lab::new();
+    let mut file = File::create(lab.path("example.zone")).unwrap();
+    file.write_all(b"$TTL 300\n").unwrap();
+    lab.write("other.zone", &zone(2, 8)); // once this is served, the writer is known
+    lab.becomes("www.other.", "192.0.2.8");
+    lab.server.signal("HUP").unwrap();
+    lab.says("reloaded: 2 zones, 0 rejected; 1 file is being written, and read when it is closed");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+    file.write_all(zone(2, 2).as_bytes()).unwrap();
+    drop(file);
+    lab.becomes("www.example.", "192.0.2.2");
+}
+
 #[test]
 fn no_question_goes_unanswered_while_zones_change() {
     let lab = Lab::new();

@@ -16,6 +16,7 @@
 //! disk: never serve worse. A version that reads well and looks [damaged](damage) counts as broken. The
 //! last good version outlives the process in [`copies`]. [`library`] joins the two, and [`worker`] is the thread around it.
 
+mod asked;
 mod claims;
 pub mod copies;
 pub mod damage;
@@ -26,6 +27,7 @@ mod include;
 pub mod library;
 pub mod load;
 pub mod notice;
+mod outlet;
 pub mod places;
 mod reach;
 mod reading;
@@ -96,8 +98,14 @@ pub enum Command {
     /// Reads every zone file again, whatever the fingerprints say. One that somebody is writing is
     /// read when it is closed.
     ReloadAll,
-    /// Frees what the loop served before, where that takes no time from answering.
-    Free(Vec<Slot>),
+    /// So many lists of changes are in place, in the order they were sent. What stood there before is
+    /// to be freed, where that takes no time from answering.
+    Applied {
+        /// How many lists of changes.
+        messages: usize,
+        /// What they replaced.
+        replaced: Vec<Slot>,
+    },
     /// The watch has seen something; it says so itself.
     Look,
     /// Ends the thread.

@@ -134,6 +134,15 @@ pub enum Notice {
     EventsLost,
     /// Something about the copies of zones.
     Copy(CopyNews),
+    /// All files were read again, as they were when somebody asked for it.
+    ReloadedAll {
+        /// How many zones are served as their files say.
+        zones: usize,
+        /// How many files are not served.
+        rejected: usize,
+        /// How many of the files somebody is writing.
+        writing: usize,
+    },
 }
 
 /// What the clients of a zone get whose file cannot be served.
@@ -285,6 +294,9 @@ impl Notice {
             }
             Notice::WatchFailed { why } => why.clone(),
             Notice::Copy(news) => news.line(),
+            Notice::ReloadedAll { zones, rejected, writing } => {
+                reloaded_all(*zones, *rejected, *writing)
+            }
             _ => "file system events were lost; all zone files are compared".into(),
         }
     }
@@ -346,6 +358,16 @@ fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {
              write {next} or more, or secondaries keep the old zone"
         ),
     }
+}
+
+fn reloaded_all(zones: usize, rejected: usize, writing: usize) -> String {
+    let zones = if zones == 1 { "1 zone".to_string() } else { format!("{zones} zones") };
+    let writing = match writing {
+        0 => String::new(),
+        1 => "; 1 file is being written, and read when it is closed".into(),
+        _ => format!("; {writing} files are being written, and read when they are closed"),
+    };
+    format!("reloaded: {zones}, {rejected} rejected{writing}")
 }
 
 fn folder_line(folder: &Path, state: &Folder) -> String {
