@@ -2,8 +2,8 @@
 //! real program, in the ways that people and programs save files.
 //!
 //! Each test has a folder of its own with one zone whose `www` has the address under test, and a
-//! second zone, so that the folder is never emptied by accident. (Every way of saving, on every kind
-//! of mount, is more than this file.) The server is in its sandbox, as it is by default: whatever
+//! second zone, so that the folder is never emptied by accident. (`tests/saving.rs` goes every way of
+//! saving under continuous questions.) The server is in its sandbox, as it is by default: whatever
 //! takes the place of what was there at the start must be readable inside it.
 
 #![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
