@@ -69,6 +69,19 @@ fn a_content_that_changed_needs_a_higher_serial() {
 }
 
 #[test]
+fn what_the_server_would_hold_back_is_an_error() {
+    let host = |n: usize| format!("w{n} 300 A 192.0.2.1\n");
+    let zone = |number, count| serial(number) + &(0..count).map(host).collect::<String>();
+    let half = "error[Z010]: more than half of the records are gone: 13 are left of 203";
+    assert_eq!(found(&zone(8, 10), &zone(7, 200)), format!("new/a.zone:1:20: {half}\n"));
+    let cut = "error[Z011]: the last line has no line end, and of 13 records 12 are left";
+    let short = found(zone(8, 9).trim_end(), &zone(7, 10));
+    assert!(short.contains(cut) && short.contains("note[Z007]"), "{short}");
+    let allowed = zone(8, 10).replace("5m\n", "5m ; zonesmith: allow(Z010)\n");
+    assert_eq!(found(&allowed, &zone(7, 200)), "");
+}
+
+#[test]
 fn people_see_the_serial_underlined_and_the_next_one() {
     let folder = versions(&changed(ZONE), Some(ZONE));
     let run = check(&folder, &["--against", "old/a.zone"]);

@@ -2,8 +2,8 @@
 //! real program, in the ways that people and programs save files.
 //!
 //! Each test has a folder of its own with one zone whose `www` has the address under test, and a
-//! second zone, so that the folder is never emptied by accident. (Every way of saving, on every kind
-//! of mount, is more than this file.) The server is in its sandbox, as it is by default: whatever
+//! second zone, so that the folder is never emptied by accident. (`tests/saving.rs` goes every way of
+//! saving under continuous questions.) The server is in its sandbox, as it is by default: whatever
 //! takes the place of what was there at the start must be readable inside it.
 
 #![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
@@ -134,6 +134,74 @@ fn mistakes_are_shown_with_their_line_and_the_last_good_version_answers() {
     assert_eq!(lab.ask("www.example."), "192.0.2.1");
     lab.write("example.zone", &zone(3, 3));
     lab.becomes("www.example.", "192.0.2.3");
+}
+
+/// A zone as [`zone`] with so many more hosts.
+fn large(serial: u32, last: u8, hosts: usize) -> String {
+    let hosts = (0..hosts).map(|n| format!("h{n} A 192.0.2.{}\n", n % 250));
+    zone(serial, last) + &hosts.collect::<String>()
+}
+
+#[test]
+fn a_version_that_lost_half_its_records_is_held_back_until_it_is_allowed() {
+    let lab = Lab::new();
+    lab.write("example.zone", &large(2, 2, 120));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.write("example.zone", &large(3, 3, 20));
+    lab.says("example. goes on as of serial 2 (1 error)");
+    lab.says("error[Z010]: more than half of the records are gone: 24 are left of 124");
+    lab.says("write `; zonesmith: allow(Z010)` beside the SOA record");
+    assert_eq!(lab.ask("www.example."), "192.0.2.2");
+    assert_eq!(lab.ask("h99.example."), "192.0.2.99");
+    let allowed = large(3, 3, 20).replace("1209600 300", "1209600 300 ; zonesmith: allow(Z010)");
+    lab.write("example.zone", &allowed);
+    lab.becomes("www.example.", "192.0.2.3");
+    assert_eq!(lab.ask("h99.example."), "rcode 3");
+}
+
+#[test]
+fn a_version_that_is_cut_at_its_end_is_held_back_until_it_is_ended() {
+    let lab = Lab::new();
+    lab.write("example.zone", &large(2, 2, 9));
+    lab.becomes("h8.example.", "192.0.2.8");
+    lab.write("example.zone", large(3, 3, 8).trim_end());
+    lab.says("error[Z011]: the last line has no line end, and of 13 records 12 are left");
+    assert_eq!(lab.ask("www.example."), "192.0.2.2");
+    assert!(!lab.server.log().contains("Z007"), "told once: {}", lab.server.log());
+    lab.write("example.zone", &large(3, 3, 8));
+    lab.becomes("www.example.", "192.0.2.3");
+    assert_eq!(lab.ask("h8.example."), "rcode 3");
+}
+
+#[test]
+fn a_zone_without_name_servers_is_none_and_nothing_allows_that() {
+    let lab = Lab::new();
+    let without =
+        zone(2, 2).replace("@ NS ns\n", "").replace(" 300\n", " 300 ; zonesmith: allow(Z204)\n");
+    lab.write("example.zone", &without);
+    lab.says("error[Z204]");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+}
+
+#[test]
+fn who_wants_nothing_held_back_gets_that() {
+    let lab = Lab::with(&["--hold-damaged", "no"]);
+    lab.write("example.zone", &large(2, 2, 120));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.write("example.zone", &zone(3, 3));
+    lab.becomes("www.example.", "192.0.2.3");
+    lab.write("example.zone", zone(4, 4).trim_end());
+    lab.becomes("www.example.", "192.0.2.4");
+}
+
+#[test]
+fn a_serial_that_went_back_is_served_and_warned_of() {
+    let lab = Lab::new();
+    lab.write("example.zone", &zone(9, 2));
+    lab.becomes("www.example.", "192.0.2.2");
+    lab.write("example.zone", &zone(7, 3));
+    lab.becomes("www.example.", "192.0.2.3");
+    lab.says("warning[Z005]: the serial went back from 9 to 7: write 10 or more");
 }
 
 #[test]
@@ -292,6 +360,45 @@ fn sighup_reads_everything_where_nothing_is_watched() {
     let lab = Lab::with(&["--watch", "off"]);
     lab.write("example.zone", &zone(2, 2));
     lab.server.signal("HUP").unwrap();
+    lab.becomes("www.example.", "192.0.2.2");
+}
+
+/// Who waits for the line asks once, and has the truth.
+#[test]
+fn after_sighup_a_line_says_that_the_files_as_they_were_are_served() {
+    for watch in ["off", "notify"] {
+        let lab = Lab::with(&["--watch", watch]);
+        for round in 1..=20 {
+            let last = round + 1;
+            lab.write("example.zone", &zone(last.into(), last));
+            lab.server.signal("HUP").unwrap();
+            let told = || lab.server.log().matches("reloaded: 2 zones, 0 rejected\n").count();
+            assert!(wait_until(|| told() == usize::from(round)), "{}", lab.server.log());
+            assert_eq!(lab.ask("www.example."), format!("192.0.2.{last}"), "{}", lab.server.log());
+        }
+        lab.write("example.zone", "broken");
+        lab.write("third.zone", &format!("$ORIGIN other.\n{}", zone(3, 3)));
+        lab.server.signal("HUP").unwrap();
+        lab.says("reloaded: 1 zone, 2 rejected\n");
+        lab.write("example.zone", &zone(1, 9));
+        lab.server.signal("HUP").unwrap();
+        lab.says("reloaded: 2 zones, 1 rejected\n");
+        assert_eq!(lab.ask("www.example."), "192.0.2.9");
+    }
+}
+
+#[test]
+fn what_is_being_written_at_sighup_is_told_and_not_waited_for() {
+    let lab = Lab::new();
+    let mut file = File::create(lab.path("example.zone")).unwrap();
+    file.write_all(b"$TTL 300\n").unwrap();
+    lab.write("other.zone", &zone(2, 8)); // once this is served, the writer is known
+    lab.becomes("www.other.", "192.0.2.8");
+    lab.server.signal("HUP").unwrap();
+    lab.says("reloaded: 2 zones, 0 rejected; 1 file is being written, and read when it is closed");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1");
+    file.write_all(zone(2, 2).as_bytes()).unwrap();
+    drop(file);
     lab.becomes("www.example.", "192.0.2.2");
 }
 

@@ -77,18 +77,28 @@ fn trials() -> Vec<Trial> {
 struct Place {
     inside: PathBuf,
     outside: PathBuf,
+    /// May be written to.
+    state: PathBuf,
     address: String,
 }
 
 type Attempt = (&'static str, Option<ABI>, fn(&Place) -> io::Result<()>);
 
-const ATTEMPTS: [Attempt; 18] = [
+const ATTEMPTS: [Attempt; 22] = [
     ("read a file inside", None, |at| fs::read(at.inside.join("file")).map(drop)),
     ("list a folder inside", None, |at| fs::read_dir(&at.inside).map(drop)),
     ("look at a file outside", None, |at| fs::metadata(at.outside.join("file")).map(drop)),
     ("leave no core file", None, |_| match rustix::process::dumpable_behavior()? {
         DumpableBehavior::NotDumpable => Ok(()),
         _ => Err(io::Error::other("it leaves one")),
+    }),
+    ("write a file of its own", None, |at| {
+        fs::write(at.state.join("new"), "x")?;
+        fs::write(at.state.join("new"), "")?;
+        fs::rename(at.state.join("new"), at.state.join("file"))?;
+        fs::read(at.state.join("file"))?;
+        File::open(&at.state)?.sync_all()?;
+        fs::remove_file(at.state.join("file"))
     }),
     ("send datagrams", None, |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
     ("read a file outside", Some(ABI::V1), |at| fs::read(at.outside.join("file")).map(drop)),
@@ -104,6 +114,11 @@ const ATTEMPTS: [Attempt; 18] = [
     ("make a file inside", Some(ABI::V1), |at| File::create_new(at.inside.join("new")).map(drop)),
     ("make a folder outside", Some(ABI::V1), |at| fs::create_dir(at.outside.join("new"))),
     ("remove a file inside", Some(ABI::V1), |at| fs::remove_file(at.inside.join("spare"))),
+    ("link a file of its own", Some(ABI::V1), |at| symlink("x", at.state.join("link"))),
+    ("make a folder of its own", Some(ABI::V1), |at| fs::create_dir(at.state.join("folder"))),
+    ("write outside by a folder of its own", Some(ABI::V1), |at| {
+        fs::write(at.state.join("..").join(at.outside.file_name().unwrap()).join("mine"), "")
+    }),
     ("start a program", Some(ABI::V1), |_| Command::new("/bin/true").status().map(drop)),
     ("connect", Some(ABI::V4), |at| TcpStream::connect(&at.address).map(drop)),
     ("listen", Some(ABI::V4), |_| TcpListener::bind("127.0.0.1:0").map(drop)),
@@ -122,10 +137,12 @@ fn abstract_socket(folder: &Path) -> SocketAddr {
 
 /// Enters the sandbox, tries everything, and prints what came of it.
 fn try_all(arguments: &[String]) {
-    let [inside, outside, address] = arguments else { panic!("three arguments") };
-    let at = Place { inside: inside.into(), outside: outside.into(), address: address.clone() };
+    let [inside, outside, state, address] = arguments else { panic!("four arguments") };
+    let [inside, outside, state] = [inside, outside, state].map(PathBuf::from);
+    let at = Place { inside, outside, state, address: address.clone() };
     let mut plan = Plan::default();
     plan.allow_folder(&at.inside);
+    plan.allow_writing(&at.state);
     let entered = sandbox::enter(&plan);
     let mut out = io::stdout();
     entered.faults.iter().for_each(|fault| writeln!(out, "{fault}").unwrap());
@@ -164,13 +181,13 @@ fn in_bare_kernel(errno: i32, program: &Path) -> Command {
 
 /// Makes the attempts in a new place. Gives what came of them, a line each.
 fn attempt(mut command: Command) -> Vec<String> {
-    let (inside, outside) = (folder(), folder());
+    let (inside, outside, state) = (folder(), folder(), folder());
     write(inside.path(), &[("file", ""), ("spare", "")]);
     write(outside.path(), &[("file", "")]);
     symlink(outside.path().join("file"), inside.path().join("link")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let _datagrams = UnixDatagram::bind_addr(&abstract_socket(outside.path())).unwrap();
-    command.arg(inside.path()).arg(outside.path());
+    command.arg(inside.path()).arg(outside.path()).arg(state.path());
     let run = ended(command.arg(listener.local_addr().unwrap().to_string()));
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{}", run.stdout);
     run.stdout.lines().map(str::to_string).collect()

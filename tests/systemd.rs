@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use support::peers;
+use support::server::{Server, wait_until};
 
 const UNIT: &str = include_str!("../systemd/zonesmith.service");
 /// Where a package puts the program. The checker demands that it be there.
@@ -44,6 +47,22 @@ fn its_filter_lets_the_sandbox_be_set_up() {
     for call in [&landlock[..], &["prctl", "capget", "capset", "prlimit64"]].concat() {
         assert!(allowed.iter().any(|name| name == call), "{call}: {allowed:?}");
     }
+}
+
+/// What systemd sets, the program reads.
+#[test]
+fn the_server_has_a_folder_of_its_own() {
+    let name = UNIT.lines().find_map(|line| line.strip_prefix("StateDirectory=")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (zones, state) = (folder.path().join("zones"), folder.path().join(name));
+    std::fs::create_dir(&zones).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    std::fs::set_permissions(&state, Permissions::from_mode(0o777)).unwrap();
+    std::fs::write(zones.join("a.zone"), "@ 60 SOA ns a 1 1 1 1 1\n@ 60 NS ns.b.\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zonesmith"));
+    command.env("STATE_DIRECTORY", &state).arg("serve").arg(&zones);
+    let server = Server::start_as(command).unwrap();
+    assert!(wait_until(|| state.join("a.zone").exists()), "{}", server.log());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `check --against`: does the serial of each zone come behind that of the version in use?
 //!
 //! The other version is in a file, in a folder, or with a server. Of files the contents are compared,
-//! too. A server is asked for the SOA record alone: a serial that is the same there matters only if
+//! too, and what looks damaged to the server does so here ([`damage`]). A server is asked for the SOA record alone: a serial that is the same there matters only if
 //! another field of the record is not, for then the content surely changed; most often the zone was
 //! not touched. That the server has no such zone, or the folder none, is a note: a new zone is none
 //! elsewhere.
@@ -10,6 +10,7 @@ use super::ask::{self, Asked};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::name::NameBuf;
 use crate::reload::Sources;
+use crate::reload::damage;
 use crate::reload::load::{Loaded, load_allowing};
 use crate::reload::notice::SerialStep;
 use crate::zone::{Zone, same_but_for_serial, serial_of};
@@ -60,12 +61,27 @@ impl Against {
             Versions::Files(zones) => with_file(&self.shown, zones, zone, serial),
             Versions::Server(addresses) => with_server(&self.shown, addresses, zone, serial),
         };
-        if let Some(finding) = finding {
-            loaded.report.findings.push(Diagnostic { entry: record, ..finding });
+        let damaged = self
+            .versions
+            .file_of(zone)
+            .map_or(Vec::new(), |old| damage::find([old, zone], &loaded.report, [record, serial]));
+        if finding.is_some() || !damaged.is_empty() {
+            let finding = finding.map(|finding| Diagnostic { entry: record, ..finding });
+            loaded.report.findings.extend(finding.into_iter().chain(damaged));
             loaded.report.sort();
             loaded.report.drop_allowed();
         }
         theirs.map(|theirs| format!("; {} has serial {theirs}", self.shown))
+    }
+}
+
+impl Versions {
+    /// The version of a zone in a file that can be served.
+    fn file_of(&self, zone: &Zone) -> Option<&Zone> {
+        match self {
+            Versions::Files(zones) => zones.get(&zone.apex().to_buf())?.1.as_ref(),
+            Versions::Server(_) => None,
+        }
     }
 }
 

@@ -145,6 +145,14 @@ struct Serve {
     /// How long the zone of a removed file is still served
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     remove_after: Duration,
+    /// Hold a version back that looks damaged, compared with what is served: more than half of at
+    /// least 100 records gone, or cut at its end. `; zonesmith: allow(CODE)` beside the SOA accepts one
+    #[arg(long, value_name = "CHOICE", default_value = "yes")]
+    hold_damaged: Choice,
+    /// A folder to keep the last good version of each zone in, for a start with a broken file
+    /// [default: systemd's, if it gives one; else nothing is kept]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// How changed files are noticed
     #[arg(long, value_name = "HOW", default_value = "notify")]
     watch: Watch,

@@ -2,7 +2,8 @@
 //! the zones, then the loop.
 
 use super::{
-    CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation, guards,
+    Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
+    guards,
 };
 use crate::answer::identity::Identity;
 use crate::diag::Severity;
@@ -13,7 +14,7 @@ use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
 use crate::reload::worker::Running;
-use crate::reload::{Command, Options, Sources, Step, WatchMode};
+use crate::reload::{Command, Copies, Options, Sources, Step, WatchMode};
 use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
@@ -27,6 +28,8 @@ use std::process::ExitCode;
 const ZONES_SHOWN_MAX: usize = 20;
 /// The folder that is served when none is named.
 const ZONES_DEFAULT: &str = "zones";
+/// Where systemd says which folder is a service's own (`StateDirectory=`, systemd.exec(5)).
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// Why the server does not run: an exit code, and what to do about it. It has been logged.
 struct Stopped(u8);
@@ -44,9 +47,10 @@ fn try_run(serve: &Serve) -> Result<(), Stopped> {
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
-    enter_sandbox(serve, &sources); // no file is read and no thread is started before
+    let copies = copies(serve)?;
+    enter_sandbox(serve, &sources, copies.as_ref()); // no file is read and no thread is started before
     let cookies = cookies(serve)?;
-    let (library, mut state) = load(serve, &sources)?;
+    let (library, mut state) = load(serve, &sources, copies)?;
     state.cookies = cookies;
     state.acl = acl;
     state.limiter = limiter(serve)?;
@@ -95,16 +99,35 @@ fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped>
     Ok(())
 }
 
+/// The folder that keeps the last good versions, if there is to be one.
+fn copies(serve: &Serve) -> Result<Option<Copies>, Stopped> {
+    let given = std::env::var_os(STATE_DIRECTORY).filter(|given| !given.is_empty());
+    let given = given.map(|given| std::env::split_paths(&given).next().unwrap_or_default());
+    let Some(folder) = serve.state.clone().or(given) else { return Ok(None) };
+    let opened = Copies::open(&folder).map_err(|error| {
+        let what = format!("--state {}: cannot be written: {error}", folder.display());
+        cannot_run(
+            &what,
+            "let the user that the server runs as write there, or name another folder",
+        )
+    });
+    opened.map(Some)
+}
+
 /// Gives up what the server does not need, and says so.
-fn enter_sandbox(serve: &Serve, sources: &Sources) {
+fn enter_sandbox(serve: &Serve, sources: &Sources, copies: Option<&Copies>) {
     if serve.no_sandbox {
         return log::warn!("no sandbox: whoever takes over the server has all that its user has");
     }
-    let plan = readable(serve, sources);
+    let mut plan = readable(serve, sources);
+    copies.into_iter().for_each(|copies| plan.allow_writing(copies.folder()));
     let entered = sandbox::enter(&plan);
     match entered.fence {
         Fence::Whole | Fence::Part(_) => {
             log::info!("sandbox: {}", entered.fence);
+            plan.written().for_each(|folder| {
+                log::info!("sandbox: writes copies of zones to {}", folder.display());
+            });
             plan.allowed().for_each(|allowed| tell_allowed(&allowed));
         }
         Fence::Absent | Fence::Off => log::warn!("sandbox: {}", entered.fence),
@@ -180,7 +203,11 @@ fn identity(serve: &Serve) -> Identity {
 }
 
 /// Reads the zones for the first time.
-fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
+fn load(
+    serve: &Serve,
+    sources: &Sources,
+    copies: Option<Copies>,
+) -> Result<(Library, State), Stopped> {
     let options = Options {
         watch: match serve.watch {
             Watch::Notify => WatchMode::Notify,
@@ -188,6 +215,8 @@ fn load(serve: &Serve, sources: &Sources) -> Result<(Library, State), Stopped> {
             Watch::Off => WatchMode::Off,
         },
         remove_after: serve.remove_after,
+        hold_damaged: serve.hold_damaged == Choice::Yes,
+        copies,
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();

@@ -1,7 +1,8 @@
 //! `; zonesmith: allow(Z301)`: which warnings and notes did the author of a file say he knows about?
 //!
 //! The comment stands on the record's line, or on any line of a record of several; it may name several
-//! codes, with commas between. It never silences an error. A file is searched for it
+//! codes, with commas between. It never silences an error in the file; what only a comparison with the
+//! version before makes an error ([`Report::allows`]), it does. A file is searched for it
 //! only where there is something to silence, so that it costs nothing otherwise.
 
 use super::{Diagnostic, Report, SourceMap};
@@ -14,6 +15,12 @@ impl Report {
     pub fn drop_allowed(&mut self) {
         let Report { sources, findings } = self;
         findings.retain(|finding| finding.is_error() || !is_allowed(finding, sources));
+    }
+
+    /// Whether a comment at its place allows a finding that is not in the report yet: for one that
+    /// comes of a comparison, and is an error unless the author says that he means it.
+    pub fn allows(&self, finding: &Diagnostic) -> bool {
+        is_allowed(finding, &self.sources)
     }
 }
 

@@ -44,6 +44,8 @@ codes! {
     FILE_CUT            Note    "Z007" "the last line has no line end";
     NOT_COMPARED        Error   "Z008" "the version to compare with cannot be had";
     NOTHING_TO_COMPARE  Note    "Z009" "there is no version to compare with";
+    RECORDS_GONE        Error   "Z010" "more than half of the records are gone";
+    CUT_SHORT           Error   "Z011" "the last line has no line end, and records are gone";
     SYNTAX              Error   "Z101" "the line is not a record";
     BAD_NAME            Error   "Z102" "not a domain name";
     BAD_TYPE            Error   "Z103" "not a record type";

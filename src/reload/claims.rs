@@ -18,6 +18,7 @@
 //! Sees no disk: listings and what was read of files are arguments.
 
 use super::Step;
+use super::copies::saver::Job;
 use super::load::{Loaded, origin_of};
 use super::notice::{Notice, SerialStep, Serving};
 use super::version::Version;
@@ -105,6 +106,51 @@ impl Claims {
             zone: held.zone.as_deref(),
             stale: held.stale,
         })
+    }
+
+    /// The last good version of a zone, if a good file would take its place.
+    pub(super) fn would_replace(&self, file: &Path, apex: &NameBuf) -> Option<Arc<Zone>> {
+        let held = self.zones.get(apex)?;
+        let replaces = *held.by == *file || held.yields_to(file, apex, self.starting);
+        held.zone.clone().filter(|_| replaces && !self.starting)
+    }
+
+    /// Whether a good version of a zone is served, by whatever file.
+    pub(super) fn is_served(&self, apex: &NameBuf) -> bool {
+        self.zones.get(apex).is_some_and(|held| held.zone.is_some())
+    }
+
+    /// The zones that are served as their files say, with these.
+    pub(super) fn live(&self) -> impl Iterator<Item = (NameBuf, Job)> {
+        self.zones.iter().filter(|(_, held)| !held.stale).filter_map(|(apex, held)| {
+            Some((apex.clone(), Some((held.zone.clone()?, held.by.clone()))))
+        })
+    }
+
+    /// How many zones are served as their files say, and how many zone files there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let live = |held: &&Held| held.zone.is_some() && !held.stale && held.orphaned.is_none();
+        let there = self.files.values().filter(|file| file.gone.is_none());
+        (self.zones.values().filter(live).count(), there.count())
+    }
+
+    /// The file that holds a zone.
+    pub(super) fn holder(&self, apex: &NameBuf) -> Option<Arc<Path>> {
+        self.zones.get(apex).map(|held| held.by.clone())
+    }
+
+    /// Whether a good version that a file gave is served.
+    pub(super) fn serves_from(&self, file: &Arc<Path>) -> bool {
+        let claimed = self.files.get(file).and_then(|file| file.outcome.apex());
+        claimed.is_some_and(|apex| self.serves(&apex, file))
+    }
+
+    /// Serves a version that was good in an earlier life of the server, for a file that turned out
+    /// broken and is to be taken next.
+    pub(super) fn revive(&mut self, file: &Arc<Path>, zone: &Arc<Zone>, step: &mut Step) {
+        let apex = zone.apex().to_buf();
+        step.serve(&apex, Slot::Stale(zone.clone()));
+        self.zones.insert(apex, Held { stale: true, ..Held::live(file, zone) });
     }
 
     /// Takes what was read of a file.

@@ -130,6 +130,11 @@ impl Debounce {
         self.waits.get(file).is_some_and(|wait| wait.held)
     }
 
+    /// Whether the file is to be read, when it is whole.
+    pub(super) fn awaits(&self, file: &Path) -> bool {
+        self.waits.contains_key(file) || self.ready.contains(file)
+    }
+
     /// The files that were written to in place since this was asked last: what was read of them
     /// meanwhile may be half of it. Each of them is held, or ready to be read once more.
     pub(super) fn take_written(&mut self) -> HashSet<Arc<Path>> {

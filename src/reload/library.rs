@@ -8,6 +8,7 @@
 //! A reading counts only if the file was the same before and after, and if nobody was found to have
 //! opened it for writing meanwhile; else it is thrown away, and the file is waited for again.
 
+use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
@@ -46,7 +47,9 @@ pub struct Library {
     /// The folders that were empty or missing and are being filled again, and when each last grew.
     pub(super) refilling: HashMap<PathBuf, Instant>,
     /// The files to be read.
-    queue: BTreeSet<Arc<Path>>,
+    pub(super) queue: BTreeSet<Arc<Path>>,
+    /// What was asked to be read again and is not through yet.
+    pub(super) asked: Option<Asked>,
     pub(super) swept: Instant,
     /// The next sweep; `None` if only a command asks for one.
     pub(super) sweep_at: Option<Instant>,
@@ -74,6 +77,7 @@ impl Library {
             reach: Reach::default(),
             refilling: HashMap::new(),
             queue: BTreeSet::new(),
+            asked: None,
             swept: now,
             sweep_at: None,
             sources,
@@ -110,6 +114,7 @@ impl Library {
         for reading in readings {
             self.judge(reading, &written, Instant::now(), &mut step);
         }
+        self.answer(&mut step);
         step
     }
 
@@ -118,14 +123,6 @@ impl Library {
         let waiting = (!self.queue.is_empty()).then_some(now);
         let parts = [waiting, self.sweep_at, self.debounce.deadline(now), self.claims.deadline()];
         parts.into_iter().flatten().min()
-    }
-
-    /// Has every file read again that nobody is writing.
-    pub(super) fn reload_all(&mut self, now: Instant, step: &mut Step) {
-        self.sweep(now, step);
-        self.queue.extend(self.listing.files.iter().map(|file| file.path.clone()));
-        let held = self.queue.iter().filter(|file| self.is_held(file));
-        step.notices.extend(held.map(|file| Notice::HeldOpen { file: file.clone() }));
     }
 
     /// The first reading of everything: nobody is served yet, so nothing is waited for.
@@ -214,14 +211,18 @@ impl Library {
     }
 
     /// Whether somebody writes the file or one that it includes. Their close will have it read.
-    fn is_held(&self, file: &Path) -> bool {
+    pub(super) fn is_held(&self, file: &Path) -> bool {
         let version = self.claims.version(file);
         let mut includes = version.iter().flat_map(|version| &version.includes);
         self.debounce.is_held(file) || includes.any(|(include, _)| self.debounce.is_held(include))
     }
 
     fn read(&self, file: &Arc<Path>) -> Option<Reading> {
-        let read = |path: &Path| (self.read)(path, &self.sources.include_paths);
+        let read = |path: &Path| {
+            let mut loaded = (self.read)(path, &self.sources.include_paths);
+            self.hold_back(file, &mut loaded);
+            loaded
+        };
         Reading::take(file, self.claims.version(file), read)
     }
 
@@ -260,7 +261,8 @@ impl Library {
     }
 
     fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
-        let Reading { file, before, after, began, loaded } = reading;
+        let Reading { file, before, after, began, mut loaded } = reading;
+        self.revive(&file, &mut loaded, step);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
@@ -292,7 +294,8 @@ mod tests {
     /// A library without events, whose zones end as soon as their files do.
     fn library(dir: &TempDir, paths: &[&str]) -> (Library, Step) {
         let paths = paths.iter().map(|path| dir.path().join(path)).collect();
-        let options = Options { watch: WatchMode::Off, remove_after: Duration::ZERO };
+        let (watch, remove_after) = (WatchMode::Off, Duration::ZERO);
+        let options = Options { watch, remove_after, ..Options::default() };
         Library::load_all_with(
             read,
             Sources { paths, recursive: true, ..Sources::default() },
@@ -306,13 +309,14 @@ mod tests {
         apexes
     }
 
-    /// Reads everything again at that moment, and gives the kinds of notices but `Unchanged`.
+    /// Reads everything again at that moment, and gives the kinds of notices but `Unchanged` and what
+    /// comes at the end.
     fn reload(library: &mut Library, now: Instant) -> Vec<String> {
         let mut step = Step::default();
         library.reload_all(now, &mut step);
         step.notices.extend(library.step(now).notices);
         let mut kinds = kinds(&step.notices);
-        kinds.retain(|kind| kind != "Unchanged");
+        kinds.retain(|kind| !["Unchanged", "ReloadedAll"].contains(&kind.as_str()));
         kinds
     }
 
@@ -388,7 +392,11 @@ mod tests {
         let now = Instant::now();
         assert_eq!(reload(&mut library, now).len(), BATCH_MAX);
         assert_eq!(library.deadline(now), Some(now), "the rest waits");
-        assert_eq!(library.step(now).notices.len(), 1);
+        assert_eq!(
+            kinds(&library.step(now).notices),
+            ["Rejected", "ReloadedAll"],
+            "told at the end"
+        );
     }
 
     #[test]
@@ -397,6 +405,7 @@ mod tests {
         let (mut library, _) = library(&dir, &[""]);
         fs::write(dir.path().join("a.zone"), "").unwrap();
         assert_eq!(reload(&mut library, Instant::now()), [""; 0]);
-        assert_eq!(kinds(&library.step(Instant::now() + LATER).notices), ["Rejected"]);
+        let later = library.step(Instant::now() + LATER);
+        assert_eq!(kinds(&later.notices), ["Rejected", "ReloadedAll"], "which is waited for");
     }
 }

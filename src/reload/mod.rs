@@ -13,15 +13,21 @@
 //! changed is thrown away.
 //!
 //! What a good, broken or vanished file means for the zones is decided in [`claims`], which sees no
-//! disk: never serve worse. [`library`] joins the two, and [`worker`] is the thread around it.
+//! disk: never serve worse. A version that reads well and looks [damaged](damage) counts as broken. The
+//! last good version outlives the process in [`copies`]. [`library`] joins the two, and [`worker`] is the thread around it.
 
+mod asked;
 mod claims;
+pub mod copies;
+pub mod damage;
 mod debounce;
+mod earlier;
 pub mod folder;
 mod include;
 pub mod library;
 pub mod load;
 pub mod notice;
+mod outlet;
 pub mod places;
 mod reach;
 mod reading;
@@ -41,6 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use claims::Holding;
+pub use copies::Copies;
 pub use folder::Sources;
 pub use library::Library;
 pub use worker::start;
@@ -58,12 +65,16 @@ pub enum WatchMode {
 }
 
 /// What the operator chose about reloading.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How changes are noticed.
     pub watch: WatchMode,
     /// How long the zone of a removed file is still served.
     pub remove_after: Duration,
+    /// Whether a version that looks [damaged](damage) is held back.
+    pub hold_damaged: bool,
+    /// Where the last good version of each zone is kept.
+    pub copies: Option<Copies>,
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -72,7 +83,12 @@ pub const REMOVE_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 
 impl Default for Options {
     fn default() -> Options {
-        Options { watch: WatchMode::default(), remove_after: REMOVE_AFTER_DEFAULT }
+        Options {
+            watch: WatchMode::default(),
+            remove_after: REMOVE_AFTER_DEFAULT,
+            hold_damaged: true,
+            copies: None,
+        }
     }
 }
 
@@ -82,8 +98,14 @@ pub enum Command {
     /// Reads every zone file again, whatever the fingerprints say. One that somebody is writing is
     /// read when it is closed.
     ReloadAll,
-    /// Frees what the loop served before, where that takes no time from answering.
-    Free(Vec<Slot>),
+    /// So many lists of changes are in place, in the order they were sent. What stood there before is
+    /// to be freed, where that takes no time from answering.
+    Applied {
+        /// How many lists of changes.
+        messages: usize,
+        /// What they replaced.
+        replaced: Vec<Slot>,
+    },
     /// The watch has seen something; it says so itself.
     Look,
     /// Ends the thread.

@@ -3,6 +3,7 @@
 //! Each thing that can happen is one variant of [`Notice`], made where it is decided; how it reads
 //! in the log is decided here alone.
 
+use super::copies::CopyNews;
 use super::folder::Folder;
 use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
@@ -131,6 +132,17 @@ pub enum Notice {
     },
     /// Events were lost; everything is looked at again.
     EventsLost,
+    /// Something about the copies of zones.
+    Copy(CopyNews),
+    /// All files were read again, as they were when somebody asked for it.
+    ReloadedAll {
+        /// How many zones are served as their files say.
+        zones: usize,
+        /// How many files are not served.
+        rejected: usize,
+        /// How many of the files somebody is writing.
+        writing: usize,
+    },
 }
 
 /// What the clients of a zone get whose file cannot be served.
@@ -198,6 +210,7 @@ impl Notice {
             Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
             Notice::WatchFailed { .. } | Notice::EventsLost => Level::Warn,
             Notice::Unchanged { stale: false, .. } => Level::Debug,
+            Notice::Copy(news) => news.level(),
             _ => Level::Info,
         }
     }
@@ -280,6 +293,10 @@ impl Notice {
                 format!("{file}: a program is writing it; it is read when that program closes it")
             }
             Notice::WatchFailed { why } => why.clone(),
+            Notice::Copy(news) => news.line(),
+            Notice::ReloadedAll { zones, rejected, writing } => {
+                reloaded_all(*zones, *rejected, *writing)
+            }
             _ => "file system events were lost; all zone files are compared".into(),
         }
     }
@@ -341,6 +358,16 @@ fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {
              write {next} or more, or secondaries keep the old zone"
         ),
     }
+}
+
+fn reloaded_all(zones: usize, rejected: usize, writing: usize) -> String {
+    let zones = if zones == 1 { "1 zone".to_string() } else { format!("{zones} zones") };
+    let writing = match writing {
+        0 => String::new(),
+        1 => "; 1 file is being written, and read when it is closed".into(),
+        _ => format!("; {writing} files are being written, and read when they are closed"),
+    };
+    format!("reloaded: {zones}, {rejected} rejected{writing}")
 }
 
 fn folder_line(folder: &Path, state: &Folder) -> String {

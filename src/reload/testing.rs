@@ -22,7 +22,7 @@ pub(super) fn zone(apex: &NameBuf, serial: u32, addresses: usize) -> Zone {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(format!("{apex}zone"));
     let soa = format!("@ 60 IN SOA ns.example. admin.example. {serial} 1 1 1 1\n");
-    let host = |n: usize| format!("w{n} 60 IN A 192.0.2.{n}\n");
+    let host = |n: usize| format!("w{n} 60 IN A 192.0.2.{}\n", n % 256);
     let hosts: String = (0..addresses).map(host).collect();
     fs::write(&path, soa + "@ 60 IN NS ns.example.\n" + &hosts).unwrap();
     load(&path).zone.unwrap()

@@ -4,6 +4,7 @@
 //! lets go of comes back to be freed here. Whatever arrived while a step was taken is taken at once.
 
 use super::library::Library;
+use super::outlet::Outlet;
 use super::{Command, Step};
 use crate::zone::set::Change;
 use std::io;
@@ -32,26 +33,29 @@ pub struct Running {
 pub fn start(library: Library, wake: Wake) -> io::Result<Running> {
     let (changes, taken) = channel();
     let commands = library.commands.0.clone();
-    let thread =
-        Builder::new().name("reload".into()).spawn(move || run(library, &changes, &*wake))?;
+    let thread = Builder::new()
+        .name("reload".into())
+        .spawn(move || run(library, Outlet::new(changes, wake)))?;
     Ok(Running { commands, changes: taken, thread })
 }
 
-fn run(mut library: Library, changes: &Sender<Vec<Change>>, wake: &dyn Fn()) {
+fn run(mut library: Library, mut outlet: Outlet) {
+    outlet.start(&library);
     loop {
         let mut step = Step::default();
-        if !wait(&mut library, &mut step) || !tell(step, changes, wake) {
-            return;
+        if !wait(&mut library, &mut step, &mut outlet) || !outlet.tell(&library, step) {
+            break;
         }
         let step = library.step(Instant::now());
-        if !tell(step, changes, wake) {
-            return;
+        if !outlet.tell(&library, step) {
+            break;
         }
     }
+    outlet.end();
 }
 
 /// Waits for the next step and carries out all commands that are there. False to end.
-fn wait(library: &mut Library, step: &mut Step) -> bool {
+fn wait(library: &mut Library, step: &mut Step, outlet: &mut Outlet) -> bool {
     let mut next = match next(library) {
         Ok(command) => Some(command),
         Err(RecvTimeoutError::Timeout) => None,
@@ -60,7 +64,10 @@ fn wait(library: &mut Library, step: &mut Step) -> bool {
     while let Some(command) = next {
         match command {
             Command::ReloadAll => library.reload_all(Instant::now(), step),
-            Command::Free(slots) => drop(slots),
+            Command::Applied { messages, replaced } => {
+                outlet.applied(messages);
+                drop(replaced);
+            }
             Command::Look => {}
             Command::Quit => return false,
         }
@@ -76,18 +83,6 @@ fn next(library: &Library) -> Result<Command, RecvTimeoutError> {
         Some(deadline) => commands.recv_timeout(deadline.saturating_duration_since(now)),
         None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
     }
-}
-
-/// Passes on what changes, then logs what happened: who reads the line can ask at once. False if
-/// nobody takes changes any more.
-fn tell(step: Step, changes: &Sender<Vec<Change>>, wake: &dyn Fn()) -> bool {
-    let mut taken = true;
-    if !step.changes.is_empty() {
-        taken = changes.send(step.changes).is_ok();
-        wake();
-    }
-    step.notices.iter().for_each(super::notice::Notice::log);
-    taken
 }
 
 #[cfg(test)]
@@ -129,7 +124,7 @@ mod tests {
 
         fn over(dir: TempDir, watch: WatchMode, remove_after: Duration) -> Lab {
             let sources = Sources { paths: vec![dir.path().join("z")], ..Sources::default() };
-            let options = Options { watch, remove_after };
+            let options = Options { watch, remove_after, ..Options::default() };
             let (library, step) = Library::load_all_with(read, sources, options);
             let (wake, woken) = channel();
             let running =
@@ -153,9 +148,10 @@ mod tests {
 
         fn now(&mut self, apex: &str) -> String {
             while self.woken.try_recv().is_ok() {}
-            for change in self.running.changes.try_iter().flatten() {
-                let freed = self.zones.apply(change).into_iter().collect();
-                self.running.commands.send(Command::Free(freed)).unwrap();
+            for changes in self.running.changes.try_iter() {
+                let replaced = changes.into_iter().filter_map(|change| self.zones.apply(change));
+                let applied = Command::Applied { messages: 1, replaced: replaced.collect() };
+                self.running.commands.send(applied).unwrap();
             }
             shown(&self.zones, apex)
         }

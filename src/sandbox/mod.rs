@@ -4,7 +4,7 @@
 //! so that who takes over the process through a fault in it has taken little:
 //!
 //! - Landlock (Linux 5.13 and newer): files are opened only to be read, and only below the folders
-//!   of a [`Plan`]; no program is started; no TCP socket is bound or connected (Linux 6.7); no
+//!   of a [`Plan`], which may name one to write to; no program is started; no TCP socket is bound or connected (Linux 6.7); no
 //!   process outside is sent a signal or reached by an abstract socket (Linux 6.12).
 //! - No new privileges: a set-user-ID program gives nothing.
 //! - Capabilities: none. Root that stays root, because only root can read the zones, keeps the one
@@ -23,8 +23,9 @@ mod plan;
 pub use plan::{Allowed, Plan, Replaced};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, LandlockStatus, PathBeneath, PathFd, RestrictionStatus,
-    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd,
+    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope,
 };
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit,
@@ -122,8 +123,13 @@ fn fence(plan: &Plan, faults: &mut Vec<String>) -> Result<Fence, RulesetError> {
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?
         .create()?;
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let write = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
     for allowed in plan.allowed() {
-        ruleset = allow(ruleset, &allowed.path, faults)?;
+        ruleset = allow(ruleset, &allowed.path, read, faults)?;
+    }
+    for folder in plan.written() {
+        ruleset = allow(ruleset, folder, read | write, faults)?;
     }
     let RestrictionStatus { ruleset, landlock, .. } = ruleset.restrict_self()?;
     Ok(match (landlock, ruleset) {
@@ -134,16 +140,15 @@ fn fence(plan: &Plan, faults: &mut Vec<String>) -> Result<Fence, RulesetError> {
     })
 }
 
-/// Lets files be read at `path` and below. One that is not there is no reason not to start.
+/// Lets this be done at `path` and below. One that is not there is no reason not to start.
 fn allow(
     ruleset: RulesetCreated,
     path: &Path,
+    access: BitFlags<AccessFs>,
     faults: &mut Vec<String>,
 ) -> Result<RulesetCreated, RulesetError> {
     match PathFd::new(path) {
-        Ok(fd) if path.is_dir() => {
-            ruleset.add_rule(PathBeneath::new(fd, AccessFs::ReadFile | AccessFs::ReadDir))
-        }
+        Ok(fd) if path.is_dir() => ruleset.add_rule(PathBeneath::new(fd, access)),
         Ok(fd) => ruleset.add_rule(PathBeneath::new(fd, AccessFs::ReadFile)),
         Err(_) => {
             let path = path.display();

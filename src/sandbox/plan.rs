@@ -7,7 +7,7 @@
 //! and one that takes its place is readable after a restart only.
 
 use nix::unistd::{Uid, User};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,13 @@ use std::path::{Path, PathBuf};
 const SYSTEM: [&str; 10] =
     ["/boot", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/usr", "/var"];
 
-/// What may be read.
+/// What may be read, and what written.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Each path with all symlinks resolved, and whether what lies there may be replaced.
     paths: BTreeMap<PathBuf, Replaced>,
+    /// The folders that may be written to, with all symlinks resolved.
+    written: BTreeSet<PathBuf>,
 }
 
 /// A folder with all that it holds, or a file, that may be read.
@@ -64,7 +66,17 @@ impl Plan {
         self.paths.entry(path).or_insert(Replaced::Unreadable);
     }
 
-    /// What is allowed, without what lies in a folder that is allowed.
+    /// Allows files to be made, written, renamed and removed in a folder that is there, and below.
+    pub fn allow_writing(&mut self, folder: &Path) {
+        self.written.insert(fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf()));
+    }
+
+    /// The folders in which that is allowed.
+    pub fn written(&self) -> impl Iterator<Item = &Path> {
+        self.written.iter().map(PathBuf::as_path)
+    }
+
+    /// What may be read, without what lies in a folder that is allowed.
     pub fn allowed(&self) -> impl Iterator<Item = Allowed> {
         let is_inside =
             |path: &Path| path.ancestors().skip(1).any(|folder| self.paths.contains_key(folder));

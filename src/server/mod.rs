@@ -329,15 +329,17 @@ impl Worker {
 
     /// Puts zones that the worker made in their places and sends it those that stood there.
     fn apply_changes(&mut self, state: &mut State) {
-        let mut freed = Vec::new();
+        let (mut freed, mut messages) = (Vec::new(), 0);
         self.pending = true;
-        for _ in 0..CHANGES_MAX {
-            let Some(changes) = self.next_changes() else {
-                break;
-            };
+        while messages < CHANGES_MAX
+            && let Some(changes) = self.next_changes()
+        {
             freed.extend(changes.into_iter().filter_map(|change| state.zones.apply(change)));
+            messages += 1;
         }
-        self.free(freed);
+        if messages > 0 {
+            self.applied(messages, freed);
+        }
     }
 
     fn next_changes(&mut self) -> Option<Vec<Change>> {
@@ -350,8 +352,8 @@ impl Worker {
         None
     }
 
-    fn free(&mut self, slots: Vec<Slot>) {
-        if !slots.is_empty() && self.commands.send(Command::Free(slots)).is_err() {
+    fn applied(&mut self, messages: usize, replaced: Vec<Slot>) {
+        if self.commands.send(Command::Applied { messages, replaced }).is_err() {
             self.lost();
         }
     }
@@ -425,13 +427,15 @@ mod tests {
         change_sender.send(vec![change("smith.edu."), change("umass.edu.")]).unwrap();
         worker.apply_changes(&mut state);
         assert_eq!(state.zones.len(), 2);
-        assert!(command_receiver.try_recv().is_err(), "nothing to free");
+        let applied = command_receiver.try_recv().unwrap();
+        assert!(matches!(applied, Command::Applied { replaced, .. } if replaced.is_empty()));
 
         change_sender.send(vec![change("smith.edu.")]).unwrap();
         change_sender.send(vec![Change { slot: None, ..change("umass.edu.") }]).unwrap();
         worker.apply_changes(&mut state);
         assert_eq!(state.zones.len(), 1);
-        assert!(matches!(command_receiver.recv(), Ok(Command::Free(slots)) if slots.len() == 2));
+        let applied = command_receiver.recv().unwrap();
+        assert!(matches!(applied, Command::Applied { replaced, .. } if replaced.len() == 2));
     }
 
     #[test]

@@ -194,8 +194,10 @@ impl World {
             self.history.extend(self.pending.pop_front());
         }
         for command in self.commands.try_iter() {
-            let Command::Free(slots) = command else { panic!("nobody asked for {command:?}") };
-            self.freed += slots.len();
+            let Command::Applied { replaced, .. } = command else {
+                panic!("who said {command:?}?")
+            };
+            self.freed += replaced.len();
         }
         assert_eq!(self.freed, self.replaced, "what is replaced is sent back once");
     }

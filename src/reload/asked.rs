@@ -1,0 +1,61 @@
+//! Who asks for a reload wants to know when it is done: are the files as they were then served, or
+//! rejected?
+//!
+//! All files are read again. Those that somebody is writing at that time are left out, for nobody can say
+//! what they will be; their number is told. One that changes while it is read, or has not stood still
+//! yet, is waited for. The answer comes when none is left.
+
+use super::Step;
+use super::library::Library;
+use super::notice::Notice;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What was asked to be read again.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// The files that are not read yet.
+    left: BTreeSet<Arc<Path>>,
+    /// Those that somebody is writing.
+    writing: BTreeSet<Arc<Path>>,
+}
+
+impl Library {
+    /// Has every file read again that nobody is writing.
+    pub(super) fn reload_all(&mut self, now: Instant, step: &mut Step) {
+        self.sweep(now, step);
+        let files: Vec<_> = self.listing.files.iter().map(|file| file.path.clone()).collect();
+        self.queue.extend(files.iter().cloned());
+        let held = files.iter().filter(|file| self.is_held(file));
+        step.notices.extend(held.map(|file| Notice::HeldOpen { file: file.clone() }));
+        self.asked.get_or_insert_default().left.extend(files);
+    }
+
+    /// Says that what was asked for is done, once it is.
+    pub(super) fn answer(&mut self, step: &mut Step) {
+        let Some(mut asked) = self.asked.take() else { return };
+        let left = std::mem::take(&mut asked.left);
+        let (held, left): (BTreeSet<_>, _) = left.into_iter().partition(|file| self.is_held(file));
+        asked.writing.extend(held);
+        asked.left = left;
+        asked.left.retain(|file| self.queue.contains(file) || self.is_awaited(file));
+        match asked.left.is_empty() {
+            true => step.notices.push(self.reloaded_all(asked.writing.len())),
+            false => self.asked = Some(asked),
+        }
+    }
+
+    /// Whether the file or one that it includes is to be read when it has stood still.
+    fn is_awaited(&self, file: &Path) -> bool {
+        let version = self.claims.version(file);
+        let mut includes = version.iter().flat_map(|version| &version.includes);
+        self.debounce.awaits(file) || includes.any(|(include, _)| self.debounce.awaits(include))
+    }
+
+    fn reloaded_all(&self, writing: usize) -> Notice {
+        let (zones, files) = self.claims.counts();
+        Notice::ReloadedAll { zones, rejected: files.saturating_sub(zones), writing }
+    }
+}
