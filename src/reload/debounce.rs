@@ -146,7 +146,8 @@ impl Debounce {
         self.settled.contains(file)
     }
 
-    /// Forgets who is writing: events were lost, and a close may have been among them.
+    /// Forgets who is writing: events were lost, or a folder is watched no longer, and a close may have
+    /// been among what was not heard.
     pub(super) fn forget_writers(&mut self) {
         self.waits.retain(|_, wait| !wait.held);
     }

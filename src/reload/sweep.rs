@@ -61,6 +61,9 @@ impl Library {
             self.reach = Reach::of(&listing, includes.map(|(include, _)| include));
             self.listing = listing;
             armed = self.watch.arm(&self.reach.dirs);
+            if self.watch.take_ended() {
+                self.debounce.forget_writers();
+            }
             if !armed.news {
                 break;
             }

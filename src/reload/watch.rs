@@ -48,6 +48,8 @@ pub(super) struct Watch {
     armed: HashMap<PathBuf, DirId>,
     /// Other paths of these directories.
     aliases: HashMap<PathBuf, Vec<PathBuf>>,
+    /// See [`Watch::take_ended`].
+    ended: bool,
     /// Why events cannot be had, until people are told.
     complaint: Option<String>,
     complained: bool,
@@ -78,6 +80,7 @@ impl Watch {
             inbox: inbox.clone(),
             armed: HashMap::new(),
             aliases: HashMap::new(),
+            ended: false,
             complaint: None,
             complained: false,
         };
@@ -129,6 +132,12 @@ impl Watch {
         hits
     }
 
+    /// Whether a directory's watch ended since this was asked last: who writes there, and closes, is not
+    /// heard any more.
+    pub(super) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+
     /// Why events cannot be had: told once, and again after they could be had in between.
     pub(super) fn complaint(&mut self) -> Option<String> {
         self.complaint.take()
@@ -143,6 +152,7 @@ impl Watch {
             if !stays {
                 // an error says that the watch ended with its directory, which is as good
                 let _ = watcher.unwatch(path);
+                self.ended = true;
             }
             stays
         });
@@ -185,6 +195,7 @@ impl Watch {
                 let below = dir.starts_with(path);
                 if below {
                     let _ = watcher.unwatch(dir);
+                    self.ended = true;
                 }
                 !below
             });
@@ -365,5 +376,16 @@ mod tests {
         let inbox = lock(&inbox);
         assert!(inbox.events.len() == EVENTS_MAX && inbox.lost);
         assert_eq!(woken.try_iter().count(), 1, "one wake-up for all of them");
+    }
+
+    #[test]
+    fn a_watch_that_ends_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (commands, _woken) = std::sync::mpsc::channel();
+        let mut watch = Watch::new(WatchMode::Notify, commands);
+        watch.arm(&BTreeSet::from([dir.path().to_path_buf()]));
+        assert!(!watch.take_ended());
+        watch.arm(&BTreeSet::new());
+        assert!(watch.take_ended() && !watch.take_ended());
     }
 }
