@@ -12,8 +12,10 @@
 //! that is wanted) takes the long road of [`super::respond_seen`]. On both an answer is the same, octet for
 //! octet: what is explained always takes the long one, and the tests compare.
 //!
-//! What a hit costs, in instructions, for a name of 23 octets: reading the query and hashing its name
-//! 230, finding zone, node and set 190, copying and the header 110, who asks and how often 40.
+//! Of the 1,344 instructions that a query of a mixed load took when this was written (under callgrind,
+//! sockets' side included, the kernel's not), 229 read and hashed its name, 98 found the zone, 130 the
+//! node, 58 compared names, 116 went into batches and their headers, some 210 into copies, and 463 into
+//! all that stands in line here: who asks, header, question, OPT, room.
 
 use super::{Outcome, Peer, Reason, State, Transport};
 use crate::answer::End;
