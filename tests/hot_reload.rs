@@ -15,8 +15,6 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::message::Message;
-use support::query::{Query, Transport};
 use support::server::{Server, wait_until};
 use tempfile::TempDir;
 
@@ -59,27 +57,16 @@ impl Lab {
 
     /// The address of a name, or the response code.
     fn ask(&self, name: &str) -> String {
-        ask(&self.server, name)
+        self.server.address_of(name)
     }
 
     fn becomes(&self, name: &str, expected: &str) {
-        let became = wait_until(|| self.ask(name) == expected);
-        assert!(became, "{name} is {} and not {expected}\n{}", self.ask(name), self.server.log());
+        self.server.becomes(name, expected);
     }
 
     fn says(&self, words: &str) {
         let said = wait_until(|| self.server.log().contains(words));
         assert!(said, "{words:?} is not in the log:\n{}", self.server.log());
-    }
-}
-
-fn ask(server: &Server, name: &str) -> String {
-    let query = Query::parse(&format!("{name} A")).unwrap();
-    let answer = server.ask(&query.wire, Transport::Udp).unwrap().unwrap();
-    let message = Message::decode(&answer).unwrap();
-    match message.answer.first() {
-        Some(record) => record.rsplit(' ').next().unwrap().to_string(),
-        None => format!("rcode {}", message.rcode()),
     }
 }
 
@@ -251,20 +238,15 @@ fn flip(target: &str, link: &Path) {
     fs::rename(next, link).unwrap();
 }
 
-fn becomes(server: &Server, expected: &str) {
-    let became = wait_until(|| ask(server, "www.example.") == expected);
-    assert!(became, "not {expected}\n{}", server.log());
-}
-
 #[test]
 fn a_folder_swapped_by_its_symlink_is_live() {
     let base = versions();
     let current = base.path().join("current");
     flip("v1", &current);
     let server = Server::start(&current, &[]).unwrap();
-    becomes(&server, "192.0.2.1");
+    server.becomes("www.example.", "192.0.2.1");
     flip("v2", &current);
-    becomes(&server, "192.0.2.2");
+    server.becomes("www.example.", "192.0.2.2");
 }
 
 #[test]
@@ -273,9 +255,9 @@ fn a_symlink_to_a_folder_elsewhere_may_be_swapped() {
     let current = typed.path().join("current");
     flip(base.path().join("v1").to_str().unwrap(), &current);
     let server = Server::start(&current, &[]).unwrap();
-    becomes(&server, "192.0.2.1");
+    server.becomes("www.example.", "192.0.2.1");
     flip(base.path().join("v2").to_str().unwrap(), &current);
-    becomes(&server, "192.0.2.2");
+    server.becomes("www.example.", "192.0.2.2");
 }
 
 #[test]
@@ -286,9 +268,9 @@ fn a_file_swapped_by_its_symlink_is_live() {
     for served in [base.path(), &current] {
         flip("v1/example.zone", &current);
         let server = Server::start(served, &[]).unwrap();
-        becomes(&server, "192.0.2.1");
+        server.becomes("www.example.", "192.0.2.1");
         flip("v2/example.zone", &current);
-        becomes(&server, "192.0.2.2");
+        server.becomes("www.example.", "192.0.2.2");
     }
 }
 
@@ -299,10 +281,10 @@ fn a_mount_whose_data_are_swapped_is_live() {
     flip("v1", &base.path().join("..data"));
     symlink("..data/example.zone", base.path().join("example.zone")).unwrap();
     let server = Server::start(base.path(), &[]).unwrap();
-    becomes(&server, "192.0.2.1");
+    server.becomes("www.example.", "192.0.2.1");
     flip("v2", &base.path().join("..data"));
     fs::remove_dir_all(base.path().join("v1")).unwrap();
-    becomes(&server, "192.0.2.2");
+    server.becomes("www.example.", "192.0.2.2");
 }
 
 #[test]
@@ -311,16 +293,16 @@ fn a_folder_moved_away_and_another_in_its_place_is_live() {
     let (zones, away) = (base.path().join("zones"), base.path().join("away"));
     fs::rename(base.path().join("v1"), &zones).unwrap();
     let server = Server::start(&zones, &[]).unwrap();
-    becomes(&server, "192.0.2.1");
+    server.becomes("www.example.", "192.0.2.1");
     fs::rename(&zones, &away).unwrap();
     let said = wait_until(|| server.log().contains("is not there"));
-    assert!(said && ask(&server, "www.example.") == "192.0.2.1", "{}", server.log());
+    assert!(said && server.address_of("www.example.") == "192.0.2.1", "{}", server.log());
     fs::rename(base.path().join("v2"), &zones).unwrap();
-    becomes(&server, "192.0.2.2");
+    server.becomes("www.example.", "192.0.2.2");
     fs::rename(&zones, base.path().join("v2")).unwrap();
     fs::rename(&away, &zones).unwrap();
     fs::write(zones.join("example.zone"), zone(3, 3)).unwrap();
-    becomes(&server, "192.0.2.3");
+    server.becomes("www.example.", "192.0.2.3");
 }
 
 #[test]
@@ -331,7 +313,7 @@ fn a_folder_that_comes_later_is_live() {
     fs::create_dir(&later).unwrap();
     let text = zone(1, 4).replace("@ SOA", "$ORIGIN other.\n@ SOA");
     fs::write(later.join("other.zone"), text).unwrap();
-    let became = wait_until(|| ask(&server, "www.other.") == "192.0.2.4");
+    let became = wait_until(|| server.address_of("www.other.") == "192.0.2.4");
     assert!(became, "{}", server.log());
 }
 
@@ -410,7 +392,7 @@ fn no_question_goes_unanswered_while_zones_change() {
         let asking = scope.spawn(|| {
             let mut asked = 0;
             while !done.load(Ordering::Relaxed) {
-                let answer = ask(&lab.server, "www.example."); // panics if there is none
+                let answer = lab.server.address_of("www.example."); // panics if there is none
                 assert!(answer.starts_with("192.0.2."), "{answer}");
                 asked += 1;
             }

@@ -8,9 +8,7 @@ mod support;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::message::Message;
 use support::program::{ended, folder, plain, zonesmith};
-use support::query::{Query, Transport};
 use support::server::{Server, wait_until};
 use tempfile::TempDir;
 
@@ -82,22 +80,6 @@ impl Lab {
     }
 }
 
-/// The address of a name, or the response code.
-fn ask(server: &Server, name: &str) -> String {
-    let query = Query::parse(&format!("{name} A")).unwrap();
-    let answer = server.ask(&query.wire, Transport::Udp).unwrap().unwrap();
-    let message = Message::decode(&answer).unwrap();
-    match message.answer.first() {
-        Some(record) => record.rsplit(' ').next().unwrap().to_string(),
-        None => format!("rcode {}", message.rcode()),
-    }
-}
-
-fn becomes(server: &Server, name: &str, expected: &str) {
-    let became = wait_until(|| ask(server, name) == expected);
-    assert!(became, "{name} is {} and not {expected}\n{}", ask(server, name), server.log());
-}
-
 fn says(server: &Server, words: &str) {
     let said = wait_until(|| server.log().contains(words));
     assert!(said, "{words:?} is not in the log:\n{}", server.log());
@@ -109,13 +91,13 @@ fn a_start_with_a_broken_file_serves_the_copy_and_says_so() {
     lab.saved_and_ended(7, 7, 0);
     lab.write("example.zone", &zone(8, 8, 0).replace("192.0.2.8", "192.0.2.888"));
     let server = lab.start();
-    assert_eq!(ask(&server, "www.example."), "192.0.2.7");
+    assert_eq!(server.address_of("www.example."), "192.0.2.7");
     says(&server, "warning: example. is served from its copy ");
     says(&server, "state/example.zone, serial 7\n");
     says(&server, "example.zone: not loaded; example. goes on as of serial 7 (1 error)");
     says(&server, "serving 2 zones\n");
     lab.write("example.zone", &zone(8, 8, 0));
-    becomes(&server, "www.example.", "192.0.2.8");
+    server.becomes("www.example.", "192.0.2.8");
     says(&server, "example. serial 7 → 8, 4 records");
     lab.saved("example.zone", 8);
 }
@@ -126,7 +108,7 @@ fn a_copy_alone_is_enough_to_start_with() {
     lab.saved_and_ended(7, 7, 0);
     lab.write("example.zone", "");
     fs::remove_file(lab.path("zones/other.zone")).unwrap();
-    assert_eq!(ask(&lab.start(), "www.example."), "192.0.2.7");
+    assert_eq!(lab.start().address_of("www.example."), "192.0.2.7");
 }
 
 /// What such a file is about, only its path can tell.
@@ -141,10 +123,10 @@ fn a_file_that_is_not_named_after_its_zone_finds_its_copy() {
     server.stop().unwrap();
     lab.write("lab.zone", &named_otherwise.replace("$ORIGIN", "$OORIGIN"));
     let server = lab.start();
-    assert_eq!(ask(&server, "www.example."), "192.0.2.7");
-    assert_eq!(ask(&server, "www.lab."), "rcode 5");
+    assert_eq!(server.address_of("www.example."), "192.0.2.7");
+    assert_eq!(server.address_of("www.lab."), "rcode 5");
     lab.write("lab.zone", &named_otherwise.replace("A 192.0.2.7", "A 192.0.2.8"));
-    becomes(&server, "www.example.", "192.0.2.8");
+    server.becomes("www.example.", "192.0.2.8");
 }
 
 #[test]
@@ -153,14 +135,14 @@ fn a_version_that_looks_damaged_is_held_back_across_restarts() {
     lab.saved_and_ended(7, 7, 150);
     lab.write("example.zone", &zone(8, 8, 10));
     let server = lab.start();
-    assert_eq!(ask(&server, "www.example."), "192.0.2.7");
-    assert_eq!(ask(&server, "h149.example."), "192.0.2.149");
+    assert_eq!(server.address_of("www.example."), "192.0.2.7");
+    assert_eq!(server.address_of("h149.example."), "192.0.2.149");
     says(&server, "error[Z010]: more than half of the records are gone: 14 are left of 154");
     server.stop().unwrap();
     assert!(lab.copy("example.zone").contains("serial 7,"));
     let folder = lab.path("state");
     let server = lab.start_with(&["--state", folder.to_str().unwrap(), "--hold-damaged", "no"]);
-    assert_eq!(ask(&server, "www.example."), "192.0.2.8");
+    assert_eq!(server.address_of("www.example."), "192.0.2.8");
 }
 
 #[test]
@@ -170,7 +152,7 @@ fn a_removed_zone_takes_its_copy_along() {
     lab.saved("example.zone", 1);
     lab.saved("other.zone", 1);
     fs::remove_file(lab.path("zones/example.zone")).unwrap();
-    becomes(&server, "www.example.", "rcode 5");
+    server.becomes("www.example.", "rcode 5");
     assert!(wait_until(|| lab.copy("example.zone").is_empty()));
     assert!(lab.copy("other.zone").contains("serial 1,"));
 }
@@ -182,7 +164,7 @@ fn the_copy_of_a_file_that_was_removed_meanwhile_goes_at_the_start() {
     fs::remove_file(lab.path("zones/example.zone")).unwrap();
     let server = lab.start();
     assert!(wait_until(|| lab.copy("example.zone").is_empty()));
-    assert_eq!(ask(&server, "www.example."), "rcode 5");
+    assert_eq!(server.address_of("www.example."), "rcode 5");
 }
 
 #[test]
@@ -193,11 +175,11 @@ fn a_damaged_copy_is_named_and_not_served() {
     fs::write(&copy, fs::read_to_string(&copy).unwrap().replace("192.0.2.7", "192.0.2.9")).unwrap();
     lab.write("example.zone", "broken");
     let server = lab.start();
-    assert_eq!(ask(&server, "www.example."), "rcode 2");
+    assert_eq!(server.address_of("www.example."), "rcode 2");
     says(&server, "error: the copy of example., ");
     says(&server, "cannot be used: it is damaged; it is written anew once the zone's file is good");
     lab.write("example.zone", &zone(8, 8, 0));
-    becomes(&server, "www.example.", "192.0.2.8");
+    server.becomes("www.example.", "192.0.2.8");
     lab.saved("example.zone", 8);
 }
 
@@ -220,10 +202,10 @@ fn killed_at_any_moment_it_finds_a_version_that_was_live() {
         drop(server);
         lab.write("example.zone", "broken");
         let server = lab.start();
-        let answer = ask(&server, "www.example.");
+        let answer = server.address_of("www.example.");
         let live = [before, after].map(|serial| format!("192.0.2.{}", last(serial)));
         assert!(live.contains(&answer), "{answer}, not one of {live:?}\n{}", server.log());
-        assert_eq!(ask(&server, "h1999.example."), "192.0.2.249");
+        assert_eq!(server.address_of("h1999.example."), "192.0.2.249");
         server.stop().unwrap();
     }
 }
@@ -254,7 +236,7 @@ fn without_a_folder_nothing_is_written() {
     let lab = Lab::new();
     let server = lab.start_with(&[]);
     lab.write("example.zone", &zone(2, 2, 0));
-    becomes(&server, "www.example.", "192.0.2.2");
+    server.becomes("www.example.", "192.0.2.2");
     server.stop().unwrap();
     let names = |path: &Path| fs::read_dir(path).unwrap().count();
     assert_eq!((names(lab.base.path()), names(&lab.path("state"))), (2, 0));

@@ -396,11 +396,7 @@ impl Lab {
         let len = socket.recv(&mut answer).unwrap_or_else(|error| {
             panic!("{name}: no answer: {error}\n{}", self.server.log());
         });
-        let message = Message::decode(&answer[..len]).unwrap();
-        match message.answer.first() {
-            Some(record) => record.rsplit(' ').next().unwrap().to_string(),
-            None => format!("rcode {}", message.rcode()),
-        }
+        Message::decode(&answer[..len]).unwrap().told()
     }
 
     /// Asks for all names in turn until `ended`. Each answer must come, and be of the version before or

@@ -40,6 +40,14 @@ pub struct Opt {
 }
 
 impl Message {
+    /// The last word of the first answer, an address for instance; or else the response code.
+    pub fn told(&self) -> String {
+        match self.answer.first() {
+            Some(record) => record.rsplit(' ').next().unwrap_or_default().to_string(),
+            None => format!("rcode {}", self.rcode()),
+        }
+    }
+
     /// Reads a whole message. The error says what is wrong with it.
     pub fn decode(bytes: &[u8]) -> Result<Message, String> {
         let mut reader = Reader { bytes, at: 0 };

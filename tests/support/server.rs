@@ -3,7 +3,8 @@
 //! It listens on a free port of 127.0.0.1, which its line on standard error names, and ends with
 //! SIGTERM. Every wait has a deadline; none is there for luck.
 
-use super::query::{Transport, header};
+use super::message::Message;
+use super::query::{Query, Transport, header};
 use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -65,6 +66,19 @@ impl Server {
         server.address =
             lines.recv_timeout(DEADLINE).map_err(|_| server.complaint("it does not listen"))?;
         Ok(server)
+    }
+
+    /// The address of a name, or the response code.
+    pub fn address_of(&self, name: &str) -> String {
+        let query = Query::parse(&format!("{name} A")).expect("a name");
+        let answer = self.ask(&query.wire, Transport::Udp).expect("it can be asked");
+        Message::decode(&answer.expect("it answers")).expect("a message").told()
+    }
+
+    /// Waits until [`Server::address_of`] a name is as expected.
+    pub fn becomes(&self, name: &str, expected: &str) {
+        let became = wait_until(|| self.address_of(name) == expected);
+        assert!(became, "{name} is {}, not {expected}\n{}", self.address_of(name), self.log());
     }
 
     /// Asks one question and gives back the answer, or `None` if the server stays silent: then it
