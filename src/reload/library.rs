@@ -408,4 +408,20 @@ mod tests {
         let later = library.step(Instant::now() + LATER);
         assert_eq!(kinds(&later.notices), ["Rejected", "ReloadedAll"], "which is waited for");
     }
+
+    #[test]
+    fn a_writer_in_a_folder_that_is_watched_no_longer_holds_nothing() {
+        let dir = folder(&["sub/a.zone"]);
+        let paths = vec![dir.path().join("sub")];
+        let sources = Sources { paths, ..Sources::default() };
+        let (mut library, _) = Library::load_all_with(read, sources, Options::default());
+        let file = library.listing.files[0].path.clone();
+        library.sweep(Instant::now(), &mut Step::default());
+        library.debounce.note(&file, Touch::Modified, Instant::now());
+        library.sweep(Instant::now(), &mut Step::default());
+        assert!(library.is_held(&file), "its close will be heard");
+        fs::rename(dir.path().join("sub"), dir.path().join("away")).unwrap();
+        library.sweep(Instant::now(), &mut Step::default());
+        assert!(!library.is_held(&file));
+    }
 }
