@@ -191,7 +191,7 @@ fn long_road(
     };
     hashes.fill(request.question.name);
     let (mut opt, proof) = setting.opt(request.edns);
-    let len_max = len_max(request, from.transport);
+    let len_max = len_max(request.edns.map(|edns| edns.udp_len), from.transport);
     let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
     meter.lift(proof);
     let reason = match setting.decide(request, proof, hashes, zones) {
@@ -351,11 +351,11 @@ fn zone_version(zone: &Zone) -> ZoneVersion {
     ZoneVersion { labels, serial: zone.serial() }
 }
 
-/// How long the answer may be (RFC 6891 §6.2.3, RFC 9715 §3.2).
-fn len_max(request: &Request<'_>, transport: Transport) -> u16 {
-    match (transport, request.edns) {
+/// How long the answer may be to who can take so many octets over UDP (RFC 6891 §6.2.3, RFC 9715 §3.2).
+fn len_max(udp_len: Option<u16>, transport: Transport) -> u16 {
+    match (transport, udp_len) {
         (Transport::Tcp, _) => TCP_LEN_MAX,
-        (Transport::Udp, Some(edns)) => edns.udp_len.min(UDP_LEN_MAX),
+        (Transport::Udp, Some(udp_len)) => udp_len.min(UDP_LEN_MAX),
         (Transport::Udp, None) => UDP_LEN_PLAIN,
     }
 }

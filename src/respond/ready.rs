@@ -17,15 +17,15 @@
 //! node, 58 compared names, 116 went into batches and their headers, some 210 into copies, and 463 into
 //! all that stands in line here: who asks, header, question, OPT, room.
 
-use super::{Outcome, Peer, Reason, State, Transport};
+use super::{Outcome, Peer, Reason, State, Transport, len_max};
 use crate::answer::End;
 use crate::clock::Now;
 use crate::guard::rrl::{Kind, LARGE_FROM, Passage};
 use crate::name::{Name, Suffixes};
 use crate::rr::{Rtype, rdata, table};
-use crate::wire::TCP_LEN_MAX;
+use crate::wire::QNAME;
 use crate::wire::codes::Rcode;
-use crate::wire::plain::{Copies, PlainQuery, QNAME};
+use crate::wire::plain::{Copies, PlainQuery};
 use crate::wire::response::Section;
 use crate::zone::set::{Slot, ZoneSet};
 use crate::zone::{Node, Position, RECORD_HEAD_LEN, Rrset, Target, Zone};
@@ -61,10 +61,7 @@ pub(super) fn respond(
     };
     let (hashes, base) = (&state.hashes, out.len());
     let Some((slot, zone)) = find(&query, hashes, &state.zones) else { return Road::Long(None) };
-    let len_max = match from.transport {
-        Transport::Udp => query.udp_len_max(),
-        Transport::Tcp => TCP_LEN_MAX,
-    };
+    let len_max = len_max(query.opt.map(|opt| opt.udp_len), from.transport);
     let copies = Copies::to(&query, zone.apex_len(), len_max, out);
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
     let mut answer = Answer { copies, zone, zones: &state.zones, signed, cut_labels: 0 };
@@ -254,5 +251,165 @@ impl<'z> Answer<'_, 'z> {
     fn finish(self, end: End) {
         let rcode = if end == End::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
         self.copies.finish(rcode, end != End::Referral);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Span;
+    use crate::guard::rrl::{Limiter, Rates};
+    use crate::name::NameBuf;
+    use crate::respond::{Policy, respond_seen};
+    use crate::rr::Record;
+    use crate::zone::build::Builder;
+    use crate::zone::set::Change;
+
+    /// Owner, type, the octets of the data before a name, that name, and the octets behind it.
+    type Row = (&'static str, Rtype, &'static [u8], &'static str, &'static [u8]);
+
+    const ROWS: &[Row] = &[
+        ("smith.edu.", table::SOA, b"", "ns.smith.edu.", &[0; 21]),
+        ("smith.edu.", table::NS, b"", "ns.smith.edu.", b""),
+        ("ns.smith.edu.", table::A, &[192, 0, 2, 2], "", b""),
+        ("mail.smith.edu.", table::MX, b"\0\x01", "ns.smith.edu.", b""),
+        ("mail.smith.edu.", table::MX, b"\0\x02", "mx.example.", b""),
+        ("away.smith.edu.", table::CNAME, b"", "ns.smith.edu.", b""),
+        ("*.wild.smith.edu.", table::A, &[192, 0, 2, 4], "", b""),
+        ("cs.smith.edu.", table::NS, b"", "ns.cs.smith.edu.", b""),
+        ("cs.smith.edu.", table::NS, b"", "ns.smith.edu.", b""),
+        ("cs.smith.edu.", table::DS, &[0, 1, 13, 2, 7], "", b""),
+        ("ns.cs.smith.edu.", table::A, &[192, 0, 2, 3], "", b""),
+        ("wild.mx.smith.edu.", table::MX, b"\0\x01", "any.wild.smith.edu.", b""),
+    ];
+
+    /// What is asked, and whether copies answer it.
+    const QUESTIONS: &[(&str, Rtype, bool)] = &[
+        ("ns.smith.edu.", table::A, true),
+        ("NS.Smith.edu.", table::A, true),
+        ("ns.smith.edu.", table::AAAA, true),
+        ("mail.smith.edu.", table::MX, true),
+        ("smith.edu.", table::NS, true),
+        ("nowhere.smith.edu.", table::A, true),
+        ("not.here.smith.edu.", table::A, true),
+        ("www.cs.smith.edu.", table::A, true),
+        ("ns.cs.smith.edu.", table::A, true),
+        ("cs.smith.edu.", table::DS, true),
+        ("www.cs.smith.edu.", table::DS, false),
+        ("smith.edu.", table::DS, false),
+        ("smith.edu.", table::ANY, false),
+        ("smith.edu.", table::SOA, false),
+        ("away.smith.edu.", table::A, false),
+        ("away.smith.edu.", table::CNAME, true),
+        ("any.wild.smith.edu.", table::A, false),
+        ("wild.mx.smith.edu.", table::MX, false),
+        ("www.example.", table::A, false),
+    ];
+
+    fn state() -> State {
+        let mut builder = Builder::default();
+        for &(owner, rtype, before, name, behind) in ROWS {
+            let owner: NameBuf = owner.parse().unwrap();
+            let name = (!name.is_empty()).then(|| name.parse::<NameBuf>().unwrap());
+            let name = name.as_ref().map_or(&[][..], |name| name.as_name().as_wire());
+            let rdata = &[before, name, behind].concat()[..];
+            let record = Record { owner: owner.as_name(), rtype, ttl: 60, rdata };
+            builder.add(record, Span::default(), &[]);
+        }
+        let zone = builder.finish(Span::default()).0.unwrap();
+        let mut state = State::new(Policy::default());
+        add(&mut state, "smith.edu.", Slot::Live(zone.into()));
+        state
+    }
+
+    fn add(state: &mut State, apex: &str, slot: Slot) {
+        state.zones.apply(Change { apex: apex.parse().unwrap(), slot: Some(slot) });
+    }
+
+    fn query(name: &str, rtype: Rtype, edns: &[u8]) -> Vec<u8> {
+        let name: NameBuf = name.parse().unwrap();
+        let head = [7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(!edns.is_empty())];
+        let name = name.as_name().as_wire();
+        [&head, name, &rtype.0.to_be_bytes(), &[0, 1], edns].concat()
+    }
+
+    fn peer(transport: Transport) -> Peer {
+        Peer { transport, source: ([192, 0, 2, 77], 5353).into() }
+    }
+
+    fn is_short(state: &mut State, message: &[u8]) -> bool {
+        let (mut out, mut seen) = (b"before".to_vec(), b"before".to_vec());
+        let (from, now) = (peer(Transport::Udp), Now::default());
+        let told = respond_seen(message, from, now, state, &mut seen, |_| ());
+        match respond(message, from, now, state, &mut out) {
+            Road::Short(outcome) => {
+                assert_eq!((outcome, out), (told, seen));
+                true
+            }
+            Road::Long(settled) => {
+                assert_eq!((settled, &out[..]), (None, &b"before"[..]));
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn copies_answer_what_they_can_and_as_the_long_road_does() {
+        let mut state = state();
+        for &(name, rtype, expected) in QUESTIONS {
+            for edns in [&b""[..], b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"] {
+                let message = query(name, rtype, edns);
+                assert_eq!(is_short(&mut state, &message), expected, "{name} {rtype}");
+            }
+        }
+        let with_option =
+            query("ns.smith.edu.", table::A, b"\0\0\x29\x04\xd0\0\0\0\0\0\x04\0\x03\0\0");
+        assert!(!is_short(&mut state, &with_option));
+    }
+
+    #[test]
+    fn a_zone_that_may_know_a_target_better_is_asked() {
+        let mut state = state();
+        let message = query("mail.smith.edu.", table::MX, b"");
+        assert!(is_short(&mut state, &message));
+        add(&mut state, "example.", Slot::Broken);
+        assert!(!is_short(&mut state, &message), "mx.example. is there now");
+        let message = query("smith.edu.", table::NS, b"");
+        assert!(is_short(&mut state, &message));
+        add(&mut state, "ns.smith.edu.", Slot::Broken);
+        assert!(!is_short(&mut state, &message), "ns.smith.edu. is a zone of its own");
+    }
+
+    #[test]
+    fn what_the_operator_wants_besides_takes_the_long_road() {
+        let message = query("ns.smith.edu.", table::A, b"");
+        let mut state = state();
+        state.policy.minimal_responses = false;
+        assert!(!is_short(&mut state, &message));
+        state.policy.minimal_responses = true;
+        assert!(is_short(&mut state, &message));
+    }
+
+    #[test]
+    fn answers_of_both_roads_count_alike() {
+        let [mut short, mut long] = [(); 2].map(|()| {
+            let rates = Rates { per_second: 3, slip: 2, exempt: vec![] };
+            State { limiter: Some(Limiter::new(rates, [7; 16])), ..state() }
+        });
+        let (mut free, mut limited) = (0, 0);
+        for round in 0..6 {
+            for &(name, rtype, _) in QUESTIONS {
+                let (message, from) = (query(name, rtype, b""), peer(Transport::Udp));
+                let (mut a, mut b, now) = (Vec::new(), Vec::new(), Now::default());
+                let outcome = crate::respond::respond(&message, from, now, &mut short, &mut a);
+                let told = respond_seen(&message, from, now, &mut long, &mut b, |_| ());
+                assert_eq!((outcome, a), (told, b), "{name} {rtype}, round {round}");
+                match outcome {
+                    Outcome::Send(Reason::OverRate) | Outcome::Drop(_) => limited += 1,
+                    Outcome::Send(_) => free += 1,
+                }
+            }
+        }
+        assert!(free > 20 && limited > 40, "{free} free, {limited} not");
     }
 }

@@ -25,7 +25,7 @@ pub const NSID_LEN_MAX: usize = 64;
 pub const ERROR_TEXT_LEN_MAX: usize = 60;
 
 /// The octets of an OPT record without options.
-const OPT_LEN: usize = 11;
+pub(super) const OPT_LEN: usize = 11;
 /// The octets of an option without its value.
 const OPTION_LEN: usize = 4;
 
@@ -184,22 +184,7 @@ impl Opt<'_> {
 
     /// Appends the record, with the upper bits of `rcode` (RFC 6891 §6.1.3).
     pub fn write(&self, rcode: Rcode, out: &mut Vec<u8>) {
-        let [udp_len_high, udp_len_low] = UDP_LEN_MAX.to_be_bytes();
-        let [_, rcode_high] = (rcode.0 >> 4).to_be_bytes();
-        let flags = if self.dnssec_ok { 0x80 } else { 0 };
-        out.extend_from_slice(&[
-            0,
-            0,
-            41,
-            udp_len_high,
-            udp_len_low,
-            rcode_high,
-            0,
-            flags,
-            0,
-            0,
-            0,
-        ]);
+        out.extend_from_slice(&opt_head(rcode, self.dnssec_ok));
         let options_at = out.len();
         self.each_option(|code, parts| {
             out.extend_from_slice(&code.to_be_bytes());
@@ -229,6 +214,13 @@ impl Opt<'_> {
             each(code::EXTENDED_ERROR, &[&code.0.to_be_bytes(), text.as_bytes()]);
         }
     }
+}
+
+/// An OPT record without options (RFC 6891 §6.1.2), with the upper bits of `rcode` (§6.1.3).
+#[inline]
+pub(super) fn opt_head(rcode: Rcode, dnssec_ok: bool) -> [u8; OPT_LEN] {
+    let ([u1, u2], [_, rcode_high]) = (UDP_LEN_MAX.to_be_bytes(), (rcode.0 >> 4).to_be_bytes());
+    [0, 0, 41, u1, u2, rcode_high, 0, u8::from(dnssec_ok) << 7, 0, 0, 0]
 }
 
 fn value_len(parts: &[&[u8]]) -> usize {

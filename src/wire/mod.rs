@@ -28,6 +28,16 @@ pub const UDP_LEN_MAX: u16 = 1232;
 /// The longest message over TCP: its length is told in two octets (RFC 1035 §4.2.2).
 pub const TCP_LEN_MAX: u16 = u16::MAX;
 
+/// A pointer at the question's name, which stands behind the header (RFC 1035 §4.1.4).
+pub const QNAME: [u8; 2] = [0xc0, 12];
+
+/// A pointer at an offset (RFC 1035 §4.1.4); a question ends far below 0x4000.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "the offset is within the question")]
+fn pointer(offset: usize) -> [u8; 2] {
+    (0xc000 | offset as u16).to_be_bytes()
+}
+
 /// The bits of the header's second word (RFC 1035 §4.1.1, RFC 4035 §3.2).
 pub mod bits {
     /// A response.

@@ -6,19 +6,16 @@
 //! records that stand ready, with pointers at the question.
 
 use super::codes::Rcode;
-use super::response::Section;
-use super::{HEADER_LEN, UDP_LEN_MAX, UDP_LEN_PLAIN, bits};
+use super::edns::{OPT_LEN, opt_head};
+use super::response::{Section, length};
+use super::{HEADER_LEN, UDP_LEN_PLAIN, bits, pointer};
 use crate::name::{Name, Suffixes};
 use crate::rr::Rtype;
 
 /// The octets of a question behind its name.
 const TYPE_AND_CLASS_LEN: usize = 4;
-/// The octets of an OPT record without options (RFC 6891 §6.1.2).
-const OPT_LEN: usize = 11;
 /// The octets of a record before its data, behind a pointer for its owner.
 const FIXED_LEN: usize = 12;
-/// A pointer at the question's name (RFC 1035 §4.1.4).
-pub const QNAME: [u8; 2] = [0xc0, 12];
 
 /// A query of the usual shape.
 #[derive(Clone, Copy)]
@@ -59,18 +56,13 @@ impl<'m> PlainQuery<'m> {
         let opt = match (records, rest) {
             (0, _) => None,
             (1, &[0, 0, 41, u1, u2, _, 0, flags, _, 0, 0]) => Some(PlainOpt {
-                udp_len: u16::from_be_bytes([u1, u2]),
+                udp_len: u16::from_be_bytes([u1, u2]).max(UDP_LEN_PLAIN), // RFC 6891 §6.2.3
                 dnssec_ok: flags & 0x80 != 0,
             }),
             _ => return None,
         };
         let head = &message[..message.len() - rest.len()];
         Some(PlainQuery { head, name, rtype: Rtype(u16::from_be_bytes([t1, t2])), opt })
-    }
-
-    /// How long an answer over UDP may be (RFC 6891 §6.2.3, RFC 9715 §3.2).
-    pub fn udp_len_max(&self) -> u16 {
-        self.opt.map_or(UDP_LEN_PLAIN, |opt| opt.udp_len.clamp(UDP_LEN_PLAIN, UDP_LEN_MAX))
     }
 }
 
@@ -161,8 +153,8 @@ impl<'o> Copies<'o> {
         self.out[start..start + 2].copy_from_slice(&owner);
         if kept < record.len() {
             self.out.extend_from_slice(&self.apex);
-            let [l1, l2] = length(kept + 2 - FIXED_LEN);
-            self.out[start + FIXED_LEN - 2..start + FIXED_LEN].copy_from_slice(&[l1, l2]);
+            let len = length(kept + 2 - FIXED_LEN);
+            self.out[start + FIXED_LEN - 2..start + FIXED_LEN].copy_from_slice(&len);
         }
         self.count(section, 1)
     }
@@ -198,8 +190,7 @@ impl<'o> Copies<'o> {
     pub fn finish(self, rcode: Rcode, authoritative: bool) {
         let Copies { out, base, counts: [answer, authority, mut additional], opt, .. } = self;
         if let Some(opt) = opt {
-            let ([u1, u2], flags) = (UDP_LEN_MAX.to_be_bytes(), u8::from(opt.dnssec_ok) << 7);
-            out.extend_from_slice(&[0, 0, 41, u1, u2, 0, 0, flags, 0, 0, 0]);
+            out.extend_from_slice(&opt_head(rcode, opt.dnssec_ok));
             additional += 1;
         }
         let Some(header) = out[base..].first_chunk_mut::<HEADER_LEN>() else { return };
@@ -224,20 +215,6 @@ impl<'o> Copies<'o> {
     }
 }
 
-/// A pointer at an offset (RFC 1035 §4.1.4); a question ends far below 0x4000.
-#[inline]
-#[allow(clippy::cast_possible_truncation, reason = "the offset is within the question")]
-fn pointer(offset: usize) -> [u8; 2] {
-    (0xc000 | offset as u16).to_be_bytes()
-}
-
-/// The length of record data in two octets.
-#[inline]
-#[allow(clippy::cast_possible_truncation, reason = "it is shorter than the data, which fit")]
-fn length(len: usize) -> [u8; 2] {
-    (len as u16).to_be_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +232,7 @@ mod tests {
         let question = request.question;
         assert_eq!((plain.head, plain.name), (request.head, question.name));
         assert_eq!((plain.rtype, Class::IN), (question.rtype, question.class));
-        let seen = plain.opt.map(|opt| (opt.udp_len.max(UDP_LEN_PLAIN), opt.dnssec_ok));
+        let seen = plain.opt.map(|opt| (opt.udp_len, opt.dnssec_ok));
         let told = request.edns.map(|edns| (edns.udp_len, edns.dnssec_ok));
         assert_eq!(seen, told, "{message:x?}");
         let expected = Suffixes::of(question.name);

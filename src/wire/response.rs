@@ -11,7 +11,7 @@ use super::codes::Rcode;
 use super::compress::Compressor;
 use super::edns::{ExtendedError, Opt, ZoneVersion};
 use super::request::{Header, Request};
-use super::{HEADER_LEN, bits};
+use super::{HEADER_LEN, QNAME, bits, pointer};
 use crate::name::{NAME_LEN_MAX, Name, Suffixes, same_octets};
 use crate::rr::rdata::{self, Part};
 use crate::rr::{Class, Rtype, table};
@@ -206,7 +206,8 @@ impl<'o> Response<'o> {
         let len = u8::try_from(text.len()).expect("a text has 255 octets");
         let ([t1, t2], [c1, c2]) = (table::TXT.0.to_be_bytes(), Class::CH.0.to_be_bytes());
         let [l1, l2] = (u16::from(len) + 1).to_be_bytes();
-        self.out.extend_from_slice(&[0xc0, 12, t1, t2, c1, c2, 0, 0, 0, 0, l1, l2, len]);
+        self.out.extend_from_slice(&QNAME);
+        self.out.extend_from_slice(&[t1, t2, c1, c2, 0, 0, 0, 0, l1, l2, len]);
         self.out.extend_from_slice(text);
         self.counts[Section::Answer as usize] += 1;
     }
@@ -232,7 +233,7 @@ impl<'o> Response<'o> {
     /// Writes an owner. Those of the first sections are most often the question's name, or above it.
     fn owner(&mut self, section: Section, owner: Owner<'_>) {
         match owner {
-            Owner::Qname => self.out.extend_from_slice(&[0xc0, 12]),
+            Owner::Qname => self.out.extend_from_slice(&QNAME),
             Owner::Name(name) if self.quick && section != Section::Additional => {
                 if self.question_ends_with(name) {
                     let offset = self.question_end - 4 - name.as_wire().len();
@@ -321,12 +322,6 @@ impl<'o> Response<'o> {
     }
 }
 
-/// A pointer at an offset (RFC 1035 §4.1.4); a question ends below 0x4000.
-#[allow(clippy::cast_possible_truncation, reason = "the offset is within the question")]
-fn pointer(offset: usize) -> [u8; 2] {
-    (0xc000 | offset as u16).to_be_bytes()
-}
-
 /// Whether a label of the name starts at `at`.
 fn starts_label(wire: &[u8], at: usize) -> bool {
     let mut start = 0;
@@ -337,7 +332,7 @@ fn starts_label(wire: &[u8], at: usize) -> bool {
 }
 
 /// The length of record data in two octets.
-fn length(len: usize) -> [u8; 2] {
+pub(super) fn length(len: usize) -> [u8; 2] {
     u16::try_from(len).expect("rdata has 65,535 octets").to_be_bytes()
 }
 

@@ -176,7 +176,7 @@ impl Builder {
         self.check_nodes(&zone, start);
         zone.denial = denial::Chain::of(&zone).map(Box::new);
         self.check_signed(&zone);
-        zone.signed = zone.holds_signatures();
+        zone.signed = zone.sets.iter().any(|set| set.rtype == table::RRSIG);
         zone.ready_soa = NegativeSoa::of(&zone);
         zone.link();
         let zone = Some(zone).filter(|_| !self.unusable)?;

@@ -338,20 +338,14 @@ impl<'z> Rrset<'z> {
     }
 
     /// Each of the records.
-    pub fn each_record(self) -> impl Iterator<Item = &'z [u8]> {
-        let mut rest = self.records();
-        std::iter::from_fn(move || {
-            let len = rest.get(RECORD_HEAD_LEN - 2..)?.first_chunk().copied()?;
-            let (record, others) =
-                rest.split_at(RECORD_HEAD_LEN + usize::from(u16::from_be_bytes(len)));
-            rest = others;
-            Some(record)
-        })
+    #[inline]
+    pub fn each_record(self) -> impl Iterator<Item = &'z [u8]> + Clone {
+        Records { rest: self.records() }
     }
 
     /// The data of each record, names uncompressed, in the order of the file.
-    pub fn rdatas(self) -> Rdatas<'z> {
-        Rdatas { rest: self.records() }
+    pub fn rdatas(self) -> impl Iterator<Item = &'z [u8]> + Clone {
+        self.each_record().map(|record| &record[RECORD_HEAD_LEN..])
     }
 
     /// The name that each record of this set points at, if its type has one with addresses a
@@ -405,21 +399,22 @@ fn without_serial(soa: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&soa[..serial_at], &soa[serial_at + 4..]))
 }
 
-/// Iterates over the data of an RRset.
+/// Iterates over the records of an RRset.
 #[derive(Clone)]
-pub struct Rdatas<'z> {
+struct Records<'z> {
     rest: &'z [u8],
 }
 
-impl<'z> Iterator for Rdatas<'z> {
+impl<'z> Iterator for Records<'z> {
     type Item = &'z [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'z [u8]> {
-        let (head, rest) = self.rest.split_first_chunk::<RECORD_HEAD_LEN>()?;
-        let len = u16::from_be_bytes([head[RECORD_HEAD_LEN - 2], head[RECORD_HEAD_LEN - 1]]);
-        let (rdata, rest) = rest.split_at(usize::from(len));
+        let len = self.rest.get(RECORD_HEAD_LEN - 2..)?.first_chunk().copied()?;
+        let end = RECORD_HEAD_LEN + usize::from(u16::from_be_bytes(len));
+        let (record, rest) = self.rest.split_at(end);
         self.rest = rest;
-        Some(rdata)
+        Some(record)
     }
 }
 

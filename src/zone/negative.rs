@@ -5,7 +5,6 @@
 
 use super::{RECORD_HEAD_LEN, Zone};
 use crate::name::Name;
-use crate::rr::table;
 use arrayvec::ArrayVec;
 
 /// The record, and where two octets in it are to point at the zone's name in the question.
@@ -53,12 +52,5 @@ impl NegativeSoa {
     fn set_len(&mut self) {
         let len = u16::try_from(self.record.len() - RECORD_HEAD_LEN).unwrap_or(u16::MAX);
         self.record[RECORD_HEAD_LEN - 2..RECORD_HEAD_LEN].copy_from_slice(&len.to_be_bytes());
-    }
-}
-
-impl Zone {
-    /// Whether there are signatures in it.
-    pub(super) fn holds_signatures(&self) -> bool {
-        self.sets.iter().any(|set| set.rtype == table::RRSIG)
     }
 }
