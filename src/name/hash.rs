@@ -1,20 +1,38 @@
 //! One pass over a name yields the hash of each of its suffixes.
 //!
-//! The hash of a name is made from the hash of its parent and its leftmost label, from the right:
+//! The hash of a name is made from that of its parent and its leftmost label:
 //!
 //! ```text
-//! hash(.) = SEED      hash(edu.) = step(hash(.), "edu")      hash(smith.edu.) = step(hash(edu.), "smith")
+//! hash(.) = SEED                hash(smith.edu.) = label("smith") + FACTOR × hash(edu.)
 //! ```
 //!
-//! so that the zone of a question and each ancestor of its name are found without hashing again.
-//! Letters count in lower case. Tables keyed by it hold the zone author's names alone; who asks can
-//! aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
+//! so it is a sum in which each label counts with a power of FACTOR, and what is read from the left adds
+//! up as it goes. What stands before a suffix is taken off again, and the power too, which a number
+//! modulo 2⁶⁴ allows as FACTOR is odd. So the zone of a question and each ancestor of its name are found
+//! without hashing again. Letters count in lower case. Tables keyed by it hold the zone author's names
+//! alone; who asks can aim at a slot but cannot fill it, so the hash needs speed and spread, not a secret.
 
 use super::{LABEL_LEN_MAX, LABELS_MAX, NAME_LEN_MAX, Name};
-use arrayvec::ArrayVec;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const MULTIPLIER: u64 = 0xff51_afd7_ed55_8ccd;
+const FACTOR: u64 = 0xc4ce_b9fe_1a85_ec53;
+
+/// What takes a power of FACTOR off again, by its exponent.
+static INVERSES: [u64; LABELS_MAX + 1] = {
+    // Newton's steps double the bits that are right: 3 to begin with, as for every odd number
+    let (mut inverse, mut bits) = (FACTOR, 3);
+    while bits < u64::BITS {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(FACTOR.wrapping_mul(inverse)));
+        bits *= 2;
+    }
+    let (mut all, mut exponent) = ([1_u64; LABELS_MAX + 1], 1);
+    while exponent <= LABELS_MAX {
+        all[exponent] = all[exponent - 1].wrapping_mul(inverse);
+        exponent += 1;
+    }
+    all
+};
 
 /// Octets that are hashed at a time.
 const WORD_LEN: usize = 8;
@@ -25,24 +43,32 @@ const LOWER: u64 = 0x2020_2020_2020_2020;
 /// The hashes of a name and of all names above it.
 pub struct Suffixes {
     labels: usize,
-    /// By the number of labels.
-    hashes: [u64; LABELS_MAX + 1],
-    /// Where each label starts in the name, by its number from the left; the root's is the last.
-    offsets: [u8; LABELS_MAX + 1],
+    /// The hash of the whole name.
+    hash: u64,
+    /// Each label by its number from the left; the root's is the last.
+    places: [Place; LABELS_MAX + 1],
+}
+
+/// Where a label is in a name.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// What the labels before it add to the hash of the whole name.
+    before: u64,
+    /// Where its length octet stands.
+    start: u8,
 }
 
 impl Default for Suffixes {
     /// Those of the root.
     fn default() -> Suffixes {
-        Suffixes::of(Name::ROOT)
+        Suffixes { labels: 0, hash: SEED, places: [Place::default(); LABELS_MAX + 1] }
     }
 }
 
 impl Suffixes {
-    /// Hashes `name` from the right.
+    /// Those of `name`.
     pub fn of(name: Name<'_>) -> Suffixes {
-        let (hashes, offsets) = ([0; LABELS_MAX + 1], [0; LABELS_MAX + 1]);
-        let mut suffixes = Suffixes { labels: 0, hashes, offsets };
+        let mut suffixes = Suffixes::default();
         suffixes.fill(name);
         suffixes
     }
@@ -57,37 +83,26 @@ impl Suffixes {
     /// suffixes. With `None` they mean nothing.
     #[inline]
     pub fn read<'b>(&mut self, bytes: &'b [u8]) -> Option<Name<'b>> {
-        let (mut at, mut labels) = (0, 0);
-        loop {
-            let len = usize::from(*bytes.get(at)?);
-            if len > LABEL_LEN_MAX || at >= NAME_LEN_MAX {
-                return None;
-            }
-            #[allow(clippy::cast_possible_truncation, reason = "it is below NAME_LEN_MAX")]
+        let (mut rest, mut before, mut power) = (bytes, 0_u64, 1_u64);
+        for (labels, place) in self.places.iter_mut().enumerate() {
+            let len = usize::from(*rest.first()?);
+            let at = bytes.len() - rest.len();
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "of a name it is below NAME_LEN_MAX"
+            )]
             let start = at as u8;
-            *self.offsets.get_mut(labels)? = start;
-            at += 1 + len;
+            *place = Place { before, start };
             if len == 0 {
-                break;
+                self.labels = labels;
+                self.hash = before.wrapping_add(power.wrapping_mul(SEED));
+                return (at < NAME_LEN_MAX).then(|| Name { wire: &bytes[..=at] });
             }
-            labels += 1;
+            before = before.wrapping_add(power.wrapping_mul(label(rest, len)?));
+            power = power.wrapping_mul(FACTOR);
+            rest = rest.get(1 + len..).filter(|_| len <= LABEL_LEN_MAX)?;
         }
-        let wire = &bytes[..at];
-        self.labels = labels;
-        self.chain(wire);
-        Some(Name { wire })
-    }
-
-    /// Hashes the labels, whose places are known.
-    #[inline]
-    fn chain(&mut self, wire: &[u8]) {
-        let mut hash = SEED;
-        let labels = self.labels;
-        self.hashes[0] = hash;
-        for (start, slot) in self.offsets[..labels].iter().rev().zip(&mut self.hashes[1..]) {
-            hash = step(hash, label(wire, *start));
-            *slot = hash;
-        }
+        None
     }
 
     /// The number of labels of the name.
@@ -96,72 +111,79 @@ impl Suffixes {
     }
 
     /// The hash of the rightmost `labels` labels.
+    #[inline]
     pub fn hash(&self, labels: usize) -> u64 {
-        self.hashes[labels]
+        let above = self.labels - labels;
+        self.hash.wrapping_sub(self.places[above].before).wrapping_mul(INVERSES[above])
     }
 
     /// Where the rightmost `labels` labels start in the name, in octets.
+    #[inline]
     pub fn offset(&self, labels: usize) -> usize {
-        usize::from(self.offsets[self.labels - labels])
+        usize::from(self.places[self.labels - labels].start)
     }
 }
 
 /// The hash of one name.
 pub fn of(name: Name<'_>) -> u64 {
-    let wire = name.as_wire();
-    let mut starts: ArrayVec<u8, LABELS_MAX> = ArrayVec::new();
-    let mut at = 0;
-    while let len @ 1.. = wire[usize::from(at)] {
-        starts.push(at);
-        at += 1 + len;
-    }
-    starts.iter().rev().fold(SEED, |hash, &start| step(hash, label(wire, start)))
+    let (_root, labels) = name.as_wire().split_last().unwrap_or((&0, &[]));
+    below(SEED, labels).unwrap_or_default() // a name is whole labels
 }
 
-/// The hash of `label` in front of a name whose hash is `parent`.
-///
-/// Words that overlap cover every octet of it, so that none beyond it is read.
+/// The hash of labels in front of a name whose hash is `parent`; none if they end within a label.
 #[inline]
-pub fn step(parent: u64, label: &[u8]) -> u64 {
-    let hash = begin(parent, label.len());
-    let Some(last) = label.last_chunk::<WORD_LEN>() else {
-        return mix(hash, short_word(label));
-    };
-    let words = label[..label.len() - 1].chunks_exact(WORD_LEN);
-    let hash = words.fold(hash, |hash, word| {
-        mix(hash, u64::from_le_bytes(word.try_into().unwrap_or_default()))
-    });
-    mix(hash, u64::from_le_bytes(*last))
-}
-
-/// A label of less than eight octets in a word.
-fn short_word(label: &[u8]) -> u64 {
-    match (label.first_chunk::<4>(), label.last_chunk::<4>(), label) {
-        (Some(first), Some(last), _) => {
-            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-        }
-        (_, _, [first, .., last]) => {
-            let middle = label[label.len() / 2];
-            u64::from(*first) | u64::from(middle) << 8 | u64::from(*last) << 16
-        }
-        (_, _, [only]) => u64::from(*only),
-        _ => 0,
+pub fn below(parent: u64, labels: &[u8]) -> Option<u64> {
+    let (mut rest, mut hash, mut power) = (labels, 0_u64, 1_u64);
+    while let Some(&len) = rest.first() {
+        hash = hash.wrapping_add(power.wrapping_mul(label(rest, len.into())?));
+        power = power.wrapping_mul(FACTOR);
+        rest = rest.get(1 + usize::from(len)..)?;
     }
+    Some(hash.wrapping_add(power.wrapping_mul(parent)))
 }
 
-/// The label whose length octet stands at `start`.
-fn label(wire: &[u8], start: u8) -> &[u8] {
-    let start = usize::from(start);
-    &wire[start + 1..start + 1 + usize::from(wire[start])]
+/// The hash of the label at the front of `bytes`, in words that may overlap. The first holds its length
+/// octet too, and is all there is of a short label. None if a long one is not all there.
+#[inline]
+fn label(bytes: &[u8], len: usize) -> Option<u64> {
+    let head = first_word(bytes) | LOWER << 8;
+    let Some(more) = len.checked_sub(WORD_LEN) else {
+        return Some(mix(head & u64::MAX >> (8 * (WORD_LEN - 1 - len))));
+    };
+    let last = u64::from_le_bytes(*bytes.get(1 + more..)?.first_chunk()?) | LOWER;
+    let hash = mix(head);
+    let hash = if more >= WORD_LEN { add_words(hash, &bytes[WORD_LEN..len]) } else { hash };
+    Some(mix(hash ^ last))
 }
 
-fn begin(parent: u64, label_len: usize) -> u64 {
-    parent ^ (label_len as u64).wrapping_mul(SEED)
+/// The octets in a word; zeros stand for those that are not there.
+#[inline]
+fn first_word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or_else(|| few_octets(bytes), |word| u64::from_le_bytes(*word))
 }
 
-fn mix(hash: u64, word: u64) -> u64 {
-    let folded = (hash ^ (word | LOWER)).wrapping_mul(MULTIPLIER);
-    folded ^ (folded >> 32)
+/// The same for less than a word.
+#[cold]
+#[inline(never)]
+fn few_octets(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet))
+}
+
+/// Adds the whole words among the octets.
+#[cold]
+#[inline(never)]
+fn add_words(hash: u64, octets: &[u8]) -> u64 {
+    let (words, _) = octets.as_chunks::<WORD_LEN>();
+    words.iter().fold(hash, |hash, word| mix(hash ^ (u64::from_le_bytes(*word) | LOWER)))
+}
+
+/// Both halves of the product: each bit of the word reaches all of the hash.
+#[inline]
+fn mix(word: u64) -> u64 {
+    let product = u128::from(word) * u128::from(MULTIPLIER);
+    #[allow(clippy::cast_possible_truncation, reason = "each cast takes a half")]
+    let (low, high) = (product as u64, (product >> 64) as u64);
+    low ^ high
 }
 
 #[cfg(test)]
@@ -180,5 +202,38 @@ mod tests {
         }
         let lower: NameBuf = "a.much-longer-label.www.smith.edu.".parse().unwrap();
         assert_eq!(of(name.as_name()), of(lower.as_name()));
+    }
+
+    #[test]
+    fn a_label_hashes_alike_wherever_it_stands_and_whatever_stands_behind_it() {
+        for len in 1..=LABEL_LEN_MAX {
+            let mut wire = [&[u8::try_from(len).unwrap()][..], &vec![b'x'; len]].concat();
+            let alone = label(&wire, len).unwrap();
+            wire.extend_from_slice(b"\x03edu\0\0\x01\0\x01");
+            assert_eq!(label(&wire, len), Some(alone), "{len} octets");
+            for at in 1..=len {
+                wire[at] = b'y';
+                assert_ne!(label(&wire, len), Some(alone), "octet {at} of {len}");
+                wire[at] = b'X';
+                assert_eq!(label(&wire, len), Some(alone), "octet {at} of {len}");
+            }
+        }
+    }
+
+    /// As well as chance would have it, by the bits that a table uses: low ones and the highest seven.
+    #[test]
+    fn names_spread_over_a_table() {
+        for form in ["", "host-", "a.much-longer-label.", "x.y.z."] {
+            let (mut slots, mut tags) = (vec![false; 1 << 18], [0_u32; 128]);
+            for number in 0..1_u32 << 16 {
+                let name: NameBuf = format!("{form}{number:x}.smith.edu.").parse().unwrap();
+                let hash = of(name.as_name());
+                slots[usize::try_from(hash & ((1 << 18) - 1)).unwrap()] = true;
+                tags[usize::try_from(hash >> 57).unwrap()] += 1;
+            }
+            let taken = slots.iter().filter(|&&taken| taken).count();
+            assert!((57_000..59_000).contains(&taken), "{form}: {taken} slots"); // 57,986 expected
+            assert!(tags.iter().all(|tag| (400..630).contains(tag)), "{form}: {tags:?}"); // 512
+        }
     }
 }

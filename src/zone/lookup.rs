@@ -61,6 +61,6 @@ impl Zone {
             let name = self.node(number).name();
             name.is_wildcard() && name.parent() == Some(encloser.name())
         };
-        self.index.find(hash::step(parent, b"*"), same).map(|&number| self.node(number))
+        self.index.find(hash::below(parent, b"\x01*")?, same).map(|&number| self.node(number))
     }
 }

@@ -4,8 +4,7 @@
 //! is the apex: so that is looked at first, and only the labels before it are hashed. A name's hash is
 //! kept, for the zone is indexed by it, too.
 
-use crate::name::{LABELS_MAX, Name, hash};
-use arrayvec::ArrayVec;
+use crate::name::{Name, hash};
 use hashbrown::HashTable;
 
 /// See the module.
@@ -93,15 +92,7 @@ impl Names {
         let below_first = || {
             let (&first_hash, first) = (self.hashes.first()?, self.get(0).as_wire());
             let labels = name.as_wire().strip_suffix(first)?;
-            let mut starts: ArrayVec<usize, LABELS_MAX> = ArrayVec::new();
-            let mut at = 0;
-            while let Some(&len) = labels.get(at) {
-                starts.push(at);
-                at += 1 + usize::from(len);
-            }
-            let label = |at: usize| &labels[at + 1..=at + usize::from(labels[at])];
-            let hash = |hash, &at: &usize| hash::step(hash, label(at));
-            (at == labels.len()).then(|| starts.iter().rev().fold(first_hash, hash))
+            hash::below(first_hash, labels)
         };
         below_first().unwrap_or_else(|| hash::of(name))
     }
