@@ -3,6 +3,7 @@
 //! UDP, TCP, the tests and the benches all come through [`respond`]. It has no socket, no clock and
 //! no file, and does not allocate.
 
+mod ahead;
 mod limit;
 mod ready;
 mod reason;
@@ -28,6 +29,7 @@ use ready::Road;
 use std::net::SocketAddr;
 
 pub use crate::wire::request::Silence;
+pub use ahead::look_ahead;
 pub use reason::{Reason, describe};
 
 /// How a message came.

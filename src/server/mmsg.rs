@@ -115,6 +115,14 @@ impl Batch {
         self.len
     }
 
+    /// The datagrams received last, without those that were cut.
+    pub(super) fn queries(&self) -> impl Iterator<Item = &[u8]> {
+        // SAFETY: `storage` is valid, and as long as `self` is borrowed no system call changes what
+        // is read here.
+        (0..self.len.min(BATCH_LEN))
+            .filter_map(|index| unsafe { query(self.storage.as_ptr(), index) })
+    }
+
     /// The datagram at `index` among those received; none if it was cut or its source is of no
     /// family that we know.
     pub(super) fn datagram(&mut self, index: usize) -> Option<Datagram<'_>> {
@@ -122,15 +130,7 @@ impl Batch {
         let storage = self.storage.as_ptr();
         // SAFETY: `storage` is valid and `self` is borrowed mutably for as long as the result
         // lives, so no system call and no other reference changes what is read here.
-        let (header, query, source) = unsafe {
-            let header = &(*storage).query_headers[index];
-            let query = &(*storage).queries[index];
-            (header, query, &(*storage).sources[index])
-        };
-        if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
-            return None;
-        }
-        let query = &query[..header.msg_len as usize];
+        let (query, source) = unsafe { (query(storage, index)?, &(*storage).sources[index]) };
         let source = socket_addr(source)?;
         let answer = &mut self.answers[index];
         answer.clear();
@@ -241,6 +241,17 @@ impl Drop for Batch {
         // SAFETY: the pointer came from a box, and nobody else frees it.
         drop(unsafe { Box::from_raw(self.storage.as_ptr()) });
     }
+}
+
+/// The octets of a datagram that was received whole.
+///
+/// # Safety
+/// `storage` is valid, and nothing changes it while the result lives.
+unsafe fn query<'s>(storage: *const Storage, index: usize) -> Option<&'s [u8]> {
+    // SAFETY: by the contract above; indices are checked.
+    let (header, query) = unsafe { (&(*storage).query_headers[index], &(*storage).queries[index]) };
+    let is_whole = header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
+    is_whole.then(|| &query[..header.msg_len as usize])
 }
 
 /// Asks the kernel to say of each datagram which local address it came to.

@@ -8,7 +8,9 @@
 use super::counters::{Counters, LogLimit};
 use super::mmsg::{Batch, Datagram};
 use crate::clock::Now;
-use crate::respond::{Outcome, Peer, Reason, Silence, State, Transport, describe, respond};
+use crate::respond::{
+    Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond,
+};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -127,6 +129,9 @@ impl Responder {
         batch: &mut Batch,
     ) {
         let (mut rest, cut_before) = (0..batch.len(), self.counters.udp_cut);
+        if let Err(panic) = guarded(|| look_ahead(batch.queries(), &mut self.state)) {
+            self.fail(&panic, &[], &mut Vec::new());
+        }
         while let Err(panic) = guarded(|| self.answer_rest(&make, batch, &mut rest)) {
             let last = rest.start - 1;
             if batch.datagram(last).is_some_and(|it| self.fail(&panic, it.query, it.answer)) {

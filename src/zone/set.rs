@@ -34,6 +34,8 @@ pub struct ZoneSet {
     labels_max: usize,
     /// How many apexes stand below a name, by its hash. Names that share one count together.
     below: HashTable<(u64, u32)>,
+    /// How many are large.
+    large: usize,
 }
 
 impl ZoneSet {
@@ -47,6 +49,9 @@ impl ZoneSet {
             Ok(entry) => Some(entry.remove().0.2),
             Err(_) => None,
         };
+        let is_large = |slot: &Option<Slot>| slot.as_ref().is_some_and(Slot::is_large);
+        self.large += usize::from(is_large(&change.slot));
+        self.large -= usize::from(is_large(&old));
         match (&old, &change.slot) {
             (None, Some(_)) => self.count_below(change.apex.as_name(), 1),
             (Some(_), None) => self.count_below(change.apex.as_name(), -1),
@@ -118,6 +123,11 @@ impl ZoneSet {
         self.table.iter().filter_map(|entry| entry.2.zone())
     }
 
+    /// Whether one of the zones is large, see [`Zone::is_large`].
+    pub fn has_large(&self) -> bool {
+        self.large > 0
+    }
+
     /// The number of zones, broken ones included.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -130,6 +140,10 @@ impl ZoneSet {
 }
 
 impl Slot {
+    fn is_large(&self) -> bool {
+        self.zone().is_some_and(Zone::is_large)
+    }
+
     /// The zone that answers, if one does.
     pub fn zone(&self) -> Option<&Zone> {
         match self {
@@ -140,11 +154,52 @@ impl Slot {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::diag::Span;
+    use crate::name::hash;
+    use crate::rr::Record;
+    use crate::zone::Node;
+    use crate::zone::build::Builder;
+    use crate::zone::lookup::LARGE_FROM;
 
     fn change(apex: &str, slot: Option<Slot>) -> Change {
         Change { apex: apex.parse().unwrap(), slot }
+    }
+
+    #[test]
+    fn a_guess_is_nearly_always_right() {
+        let zone = zone_of(1000);
+        let guesses = |node: &Node<'_>| zone.guess(hash::of(node.name())) == Some(node.number());
+        let right = zone.nodes().filter(guesses).count();
+        assert!(right > 980, "{right} of {}", zone.nodes().count());
+        assert!(zone.nodes().all(|node| zone.places(node.number())[0] == node.entry.name));
+    }
+
+    #[test]
+    fn a_large_zone_is_known_as_long_as_it_is_there() {
+        let mut set = ZoneSet::default();
+        let mut apply = |names: u32| {
+            let zone = (names > 0).then(|| Slot::Live(Arc::new(zone_of(names))));
+            set.apply(change("smith.edu.", zone));
+            set.has_large()
+        };
+        let large = u32::try_from(LARGE_FROM).unwrap();
+        let told = [10, large, large, 10, large, 0].map(&mut apply);
+        assert_eq!(told, [false, true, true, false, true, false]);
+    }
+
+    pub(crate) fn zone_of(names: u32) -> Zone {
+        let mut builder = Builder::default();
+        let mut add = |owner: &str, rtype, rdata: &[u8]| {
+            let owner: NameBuf = owner.parse().unwrap();
+            let record = Record { owner: owner.as_name(), rtype, ttl: 60, rdata };
+            builder.add(record, Span::default(), &[]);
+        };
+        add("smith.edu.", table::SOA, &[0; 22]);
+        add("smith.edu.", table::NS, &[0]);
+        (1..names).for_each(|name| add(&format!("n{name}.smith.edu."), table::A, &[192, 0, 2, 1]));
+        builder.finish(Span::default()).0.unwrap()
     }
 
     #[test]
