@@ -23,6 +23,7 @@
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
 //! guard/       who may ask, and how often: addresses, cookies, rates
+//! transfer/    zones on their way to other servers
 //! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
 //! sandbox/     what the process may still do once it has its sockets
@@ -35,10 +36,11 @@
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
 //! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
-//! `guard → wire clock`, `respond → answer guard zone wire rr name clock`,
+//! `guard → wire clock`, `transfer → zone wire rr name`,
+//! `respond → answer guard transfer zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
 //! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,
-//! `server → respond reload sandbox guard zone wire diag name clock`, `cli →` all.
+//! `server → respond transfer reload sandbox guard zone wire diag name clock`, `cli →` all.
 //!
 //! # Invariants: what is absent
 //! - Above the line "world" there is no socket, file, thread, clock, environment, randomness or log.
@@ -68,6 +70,7 @@ pub mod respond;
 pub mod rr;
 pub mod sandbox;
 pub mod server;
+pub mod transfer;
 pub mod wire;
 pub mod zone;
 pub mod zonefile;

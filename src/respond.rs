@@ -1,22 +1,24 @@
 //! One message in, one outcome out: the only door to an answer.
 //!
 //! UDP, TCP, the tests and the benches all come through [`respond`]. It has no socket, no clock and
-//! no file, and does not allocate.
+//! no file, and does not allocate but to begin a transfer.
 
 mod ahead;
 mod limit;
 mod ready;
 mod reason;
+mod transfer;
 mod write;
 
 use crate::answer::identity::{Identity, Told};
-use crate::answer::{self, Reply, Scratch, Terms};
+use crate::answer::{self, End, Reply, Scratch, Terms};
 use crate::clock::Now;
 use crate::guard::acl::Acl;
 use crate::guard::cookie::{Cookies, Proof};
 use crate::guard::rrl::{Limiter, Passage};
 use crate::name::Suffixes;
-use crate::rr::{Class, table};
+use crate::rr::Class;
+use crate::transfer::{Outgoing, Writer};
 use crate::wire::compress::Compressor;
 use crate::wire::edns::{Edns, Opt, ZoneVersion};
 use crate::wire::request::{Fault, Header, Question, Reading, Request};
@@ -27,6 +29,7 @@ use crate::zone::set::{Slot, ZoneSet};
 use limit::Meter;
 use ready::Road;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use crate::wire::request::Silence;
 pub use ahead::look_ahead;
@@ -75,6 +78,10 @@ pub struct State {
     pub identity: Identity,
     /// Who may ask.
     pub acl: Acl,
+    /// Who may have whole zones; nobody without it.
+    pub transfer_acl: Option<Acl>,
+    /// What transfers are written with.
+    pub transfer_writer: Writer,
     /// What makes and checks cookies; without it they mean nothing.
     pub cookies: Option<Cookies>,
     /// What limits answers over UDP; without it nothing does.
@@ -97,6 +104,8 @@ impl State {
             policy,
             identity: Identity::default(),
             acl: Acl::default(),
+            transfer_acl: None,
+            transfer_writer: Writer::default(),
             cookies: None,
             limiter: None,
             own_addresses: Vec::new(),
@@ -109,10 +118,12 @@ impl State {
 }
 
 /// What to do with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Send what was appended to the buffer.
     Send(Reason),
+    /// Send one message after the other, as this writes them; the buffer is as it was.
+    Stream(Box<Outgoing>),
     /// Stay silent; the buffer is as it was.
     Drop(Silence),
 }
@@ -176,9 +187,10 @@ fn long_road(
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
     let tcp_idle_ds = state.tcp_idle_ds;
-    let State { zones, policy, identity, acl, cookies, limiter, scratch, hashes, names, .. } =
-        state;
-    let setting = Setting { from, now, identity, acl, cookies: cookies.as_ref(), tcp_idle_ds };
+    let State { zones, policy, identity, acl, transfer_acl, .. } = state;
+    let State { cookies, limiter, scratch, hashes, names, .. } = state;
+    let (cookies, transfer_acl) = (cookies.as_ref(), transfer_acl.as_ref());
+    let setting = Setting { from, now, identity, acl, transfer_acl, cookies, tcp_idle_ds };
     let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
     let reading = Reading::of(message);
     let request = match reading {
@@ -194,35 +206,56 @@ fn long_road(
     hashes.fill(request.question.name);
     let (mut opt, proof) = setting.opt(request.edns);
     let len_max = len_max(request.edns.map(|edns| edns.udp_len), from.transport);
-    let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
     meter.lift(proof);
-    let reason = match setting.decide(request, proof, hashes, zones) {
-        Verdict::Refuse(reason) => refuse(&mut response, reason),
-        Verdict::Tell(text) => {
-            response.chaos_text(text);
-            Reason::Identity
-        }
-        Verdict::Answer(slot, zone) => {
-            let (terms, question) = (terms(request, zones, *policy), request.question);
-            if request.edns.is_some_and(|edns| edns.options.zone_version) {
-                response.set_zone_version(zone_version(zone));
+    let verdict = match setting.decide(request, proof, hashes, zones) {
+        Wanted::Answer(verdict) => verdict,
+        Wanted::Zone(slot, zone) => {
+            match transfer::begin(message, request, opt.as_ref(), from, zone) {
+                Some(outgoing) => return Outcome::Stream(Box::new(outgoing)),
+                None => Verdict::Answer(slot, zone),
             }
+        }
+    };
+    let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
+    let reason = match verdict {
+        Verdict::Refuse(reason) => refuse(&mut response, reason),
+        Verdict::Tell(text) => tell(&mut response, text),
+        Verdict::Answer(slot, zone) => {
+            let terms = terms(request, zones, *policy);
+            let question = transfer::in_one_message(request.question);
+            tell_version(&mut response, request, zone);
             response.set_apex(zone.apex());
             let mut reply = Reply::new(zone, question.name);
             answer::answer(&mut reply, question, hashes, terms, scratch);
-            // An answer that stands for every class has no authority over them (RFC 1035 §6.2).
-            if reply.authoritative && question.class == Class::IN {
-                response.set_authoritative();
-            }
+            claim_authority(&mut response, &reply, question);
             let left_out = write::write(&mut response, &reply, zones, *policy, terms, scratch);
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
             meter.read(&reply, question, hashes);
-            let end = reply.end;
-            let stale = matches!(slot, Slot::Stale(_));
-            if stale { Reason::AnsweredStale(end) } else { Reason::Answered(end) }
+            answered(slot, reply.end)
         }
     };
     meter.send(&mut response, reason)
+}
+
+/// Says what the server is.
+fn tell(response: &mut Response<'_>, text: &[u8]) -> Reason {
+    response.chaos_text(text);
+    Reason::Identity
+}
+
+/// An answer that stands for every class has no authority over them (RFC 1035 §6.2).
+fn claim_authority(response: &mut Response<'_>, reply: &Reply<'_>, question: Question<'_>) {
+    if reply.authoritative && question.class == Class::IN {
+        response.set_authoritative();
+    }
+}
+
+/// Why it is so that a zone answered.
+fn answered(slot: &Slot, end: End) -> Reason {
+    match slot {
+        Slot::Stale(_) => Reason::AnsweredStale(end),
+        Slot::Live(_) | Slot::Broken => Reason::Answered(end),
+    }
 }
 
 /// Answers that no zone answers.
@@ -240,6 +273,7 @@ struct Setting<'s> {
     now: Now,
     identity: &'s Identity,
     acl: &'s Acl,
+    transfer_acl: Option<&'s Acl>,
     cookies: Option<&'s Cookies>,
     tcp_idle_ds: Option<u16>,
 }
@@ -300,35 +334,47 @@ impl<'s> Setting<'s> {
         proof: Option<Proof>,
         hashes: &Suffixes,
         zones: &'z ZoneSet,
-    ) -> Verdict<'z>
+    ) -> Wanted<'z>
     where
         's: 'z,
     {
-        if request.edns.is_some_and(|edns| edns.version != 0) {
-            return Verdict::Refuse(Reason::EdnsVersion);
+        if let Some(reason) = self.turn_away(request, proof) {
+            return Wanted::Answer(Verdict::Refuse(reason));
         }
-        if self.acl.denies(self.from.source.ip()) {
-            return Verdict::Refuse(Reason::Denied);
-        }
-        if let Some(reason) = self.turn_away(proof) {
-            return Verdict::Refuse(reason);
-        }
-        match request.question.class {
-            Class::IN | Class::ANY => find(request.question, hashes, zones),
-            Class::CH => match self.identity.tell(request.question) {
+        let question = request.question;
+        Wanted::Answer(match question.class {
+            Class::IN | Class::ANY if transfer::is_asked_for(question.rtype) => {
+                match self.transfer(question, hashes, zones) {
+                    Ok((slot, zone)) => return Wanted::Zone(slot, zone),
+                    Err(reason) => Verdict::Refuse(reason),
+                }
+            }
+            Class::IN | Class::ANY => find(question, hashes, zones),
+            Class::CH => match self.identity.tell(question) {
                 Told::Text(text) => Verdict::Tell(text),
                 Told::Kept => Verdict::Refuse(Reason::IdentityKept),
                 Told::Unknown => Verdict::Refuse(Reason::OtherClass),
             },
             _ => Verdict::Refuse(Reason::OtherClass),
+        })
+    }
+
+    /// Why a query gets no further, whatever it asks for.
+    fn turn_away(&self, request: &Request<'_>, proof: Option<Proof>) -> Option<Reason> {
+        if request.edns.is_some_and(|edns| edns.version != 0) {
+            return Some(Reason::EdnsVersion);
         }
+        if self.acl.denies(self.from.source.ip()) {
+            return Some(Reason::Denied);
+        }
+        self.want_cookie(proof)
     }
 
     /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who
     /// has none of ours gets one (RFC 7873 §5.2.3, case 2). For those that send none §5.2.1 leaves
     /// nothing but an ordinary answer, which may hit a victim, or none; they are sent to TCP, which
     /// proves their address and which every client speaks (RFC 7766 §5).
-    fn turn_away(&self, proof: Option<Proof>) -> Option<Reason> {
+    fn want_cookie(&self, proof: Option<Proof>) -> Option<Reason> {
         let required = self.cookies.is_some_and(|cookies| cookies.required);
         match proof {
             _ if !required || self.from.transport == Transport::Tcp => None,
@@ -347,10 +393,12 @@ fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms
     }
 }
 
-/// RFC 9660 §2: the zone that holds the question's name.
-fn zone_version(zone: &Zone) -> ZoneVersion {
-    let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
-    ZoneVersion { labels, serial: zone.serial() }
+/// RFC 9660 §2: the version of the zone that holds the question's name, for who asks for that.
+fn tell_version(response: &mut Response<'_>, request: &Request<'_>, zone: &Zone) {
+    if request.edns.is_some_and(|edns| edns.options.zone_version) {
+        let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
+        response.set_zone_version(ZoneVersion { labels, serial: zone.serial() });
+    }
 }
 
 /// How long the answer may be to who can take so many octets over UDP (RFC 6891 §6.2.3, RFC 9715 §3.2).
@@ -362,7 +410,15 @@ fn len_max(udp_len: Option<u16>, transport: Transport) -> u16 {
     }
 }
 
-/// What is to be done with a query.
+/// What a query wants and may have.
+enum Wanted<'z> {
+    /// One answer.
+    Answer(Verdict<'z>),
+    /// This zone, whole or what changed in it.
+    Zone(&'z Slot, &'z Arc<Zone>),
+}
+
+/// What is to be done with a query that gets one answer.
 enum Verdict<'z> {
     /// No zone is asked.
     Refuse(Reason),
@@ -375,13 +431,7 @@ enum Verdict<'z> {
 /// The zone that answers a question, or why none does.
 #[inline]
 fn find<'z>(question: Question<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Verdict<'z> {
-    let nearest = zones.nearest(question.name, question.rtype, hashes);
-    if matches!(question.rtype, table::AXFR | table::IXFR) {
-        // Of a name that is no apex there is none to offer (RFC 5936 §2.2.1).
-        let of_apex = nearest.is_some_and(|(_, labels)| labels == hashes.labels());
-        return Verdict::Refuse(if of_apex { Reason::Transfer } else { Reason::NoApex });
-    }
-    let Some((slot, _)) = nearest else {
+    let Some((slot, _)) = zones.nearest(question.name, question.rtype, hashes) else {
         return Verdict::Refuse(Reason::NotServed);
     };
     slot.zone().map_or(Verdict::Refuse(Reason::Broken), |zone| Verdict::Answer(slot, zone))

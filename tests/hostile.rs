@@ -166,6 +166,7 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
         Outcome::Drop(why) => return Err(format!("no answer ({why}), or one all the same")),
         Outcome::Send(_) if silent => return Err("an answer to no query".to_string()),
         Outcome::Send(_) => {}
+        Outcome::Stream(_) => return Err("a transfer, which nobody is allowed".to_string()),
     }
     let limit = match (transport, Message::read(reply)?.opt()) {
         (Transport::Tcp, _) => 65_535,
@@ -179,7 +180,7 @@ fn exchange(message: &[u8], transport: Transport, state: &mut State) -> Result<(
     }
     match respond(reply, peer, Now::default(), state, &mut Vec::new()) {
         Outcome::Drop(_) => Ok(()),
-        Outcome::Send(_) => Err("the answer was answered".to_string()),
+        Outcome::Send(_) | Outcome::Stream(_) => Err("the answer was answered".to_string()),
     }
 }
 

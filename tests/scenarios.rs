@@ -22,6 +22,7 @@ use support::server::Server;
 use support::state;
 use zonesmith::clock::Now;
 use zonesmith::respond::{self, Outcome, Peer};
+use zonesmith::transfer::MESSAGE_LEN_MAX;
 
 /// What stands in the answer's buffer before the answer: `respond` must leave it alone.
 const BEFORE: &[u8] = b"before";
@@ -98,6 +99,11 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
     explained::check(&query, from, now, &mut state, answer)?;
     match outcome {
         Outcome::Send(_) => Ok(Some(answer.to_vec())),
+        Outcome::Stream(mut outgoing) => {
+            let (mut first, writer) = (Vec::new(), &mut state.transfer_writer);
+            outgoing.write(writer, MESSAGE_LEN_MAX, &mut first);
+            Ok(Some(first))
+        }
         Outcome::Drop(_) if answer.is_empty() => Ok(None),
         Outcome::Drop(_) => Err("dropped, with something written".to_string()),
     }

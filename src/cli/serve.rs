@@ -43,7 +43,7 @@ pub(super) fn run(serve: &Serve) -> ExitCode {
 }
 
 fn try_run(serve: &Serve) -> Result<(), Stopped> {
-    let acl = acl(serve)?;
+    let (acl, transfer_acl) = acls(serve)?;
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
@@ -52,7 +52,7 @@ fn try_run(serve: &Serve) -> Result<(), Stopped> {
     let cookies = cookies(serve)?;
     let (library, mut state) = load(serve, &sources, copies)?;
     state.cookies = cookies;
-    state.acl = acl;
+    (state.acl, state.transfer_acl) = (acl, transfer_acl);
     state.limiter = limiter(serve)?;
     state.identity = identity(serve);
     serve_zones(serve, listeners, library, state)
@@ -176,9 +176,11 @@ fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
     Ok(Some(Cookies { required: serve.cookies == CookieChoice::Required, secrets }))
 }
 
-/// Who may ask.
-fn acl(serve: &Serve) -> Result<Acl, Stopped> {
-    serve.guards.acl().map_err(|error| {
+/// Who may ask, and who may have whole zones.
+fn acls(serve: &Serve) -> Result<(Acl, Option<Acl>), Stopped> {
+    let guards = &serve.guards;
+    let acls = guards.acl().and_then(|acl| Ok((acl, guards.transfer_acl()?)));
+    acls.map_err(|error| {
         cannot_run(&error, guards::ONE_OF_BOTH);
         Stopped(EXIT_COMMAND_LINE)
     })

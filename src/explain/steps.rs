@@ -35,7 +35,8 @@ pub(super) fn of_refusal(reason: Reason, answer: &Message, zones: &ZoneSet) -> S
     let rule = match reason {
         Reason::NotServed => "RFC 1034 §4.3.2 step 2",
         Reason::Broken => "RFC 8914 §4.25",
-        Reason::Transfer | Reason::NoApex => "RFC 5936 §2.2.1",
+        Reason::Transfer | Reason::TransferDenied | Reason::NoApex => "RFC 5936 §2.2.1",
+        Reason::TransferOverUdp => "RFC 5936 §4.2",
         _ => "",
     };
     let text = match (&answer.question, reason) {

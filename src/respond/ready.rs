@@ -403,10 +403,10 @@ mod tests {
                 let (mut a, mut b, now) = (Vec::new(), Vec::new(), Now::default());
                 let outcome = crate::respond::respond(&message, from, now, &mut short, &mut a);
                 let told = respond_seen(&message, from, now, &mut long, &mut b, |_| ());
-                assert_eq!((outcome, a), (told, b), "{name} {rtype}, round {round}");
+                assert_eq!((&outcome, a), (&told, b), "{name} {rtype}, round {round}");
                 match outcome {
                     Outcome::Send(Reason::OverRate) | Outcome::Drop(_) => limited += 1,
-                    Outcome::Send(_) => free += 1,
+                    Outcome::Send(_) | Outcome::Stream(_) => free += 1,
                 }
             }
         }

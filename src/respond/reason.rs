@@ -34,6 +34,12 @@ pub enum Reason {
     Broken,
     /// Zone transfers are not offered.
     Transfer,
+    /// The asker may not have whole zones.
+    TransferDenied,
+    /// A whole zone over UDP.
+    TransferOverUdp,
+    /// A zone was asked for, and what fits one message was sent.
+    Transferred,
     /// A transfer of a name that is no apex.
     NoApex,
     /// Who or what the server is was asked, and its operator does not tell.
@@ -99,6 +105,15 @@ impl Reason {
             Reason::Transfer => {
                 (Rcode::REFUSED, Words(Ede::NOT_SUPPORTED), "zone transfers are not offered")
             }
+            Reason::TransferDenied => (
+                Rcode::REFUSED,
+                Words(Ede::PROHIBITED),
+                "that address may not have zones (--allow-transfer)",
+            ),
+            Reason::TransferOverUdp => {
+                (Rcode::NOTIMP, Words(Ede::NOT_SUPPORTED), "whole zones are sent over TCP")
+            }
+            Reason::Transferred => (Rcode::NOERROR, Nothing, "a transfer"),
             Reason::NoApex => (
                 Rcode::NOTAUTH,
                 Words(Ede::NOT_AUTHORITATIVE),
@@ -156,7 +171,7 @@ mod tests {
     use crate::wire::edns::ERROR_TEXT_LEN_MAX;
 
     /// One of each kind.
-    const ALL: [Reason; 22] = [
+    const ALL: [Reason; 25] = [
         Reason::Answered(End::Found),
         Reason::AnsweredStale(End::Found),
         Reason::Identity,
@@ -168,6 +183,9 @@ mod tests {
         Reason::NotServed,
         Reason::Broken,
         Reason::Transfer,
+        Reason::TransferDenied,
+        Reason::TransferOverUdp,
+        Reason::Transferred,
         Reason::NoApex,
         Reason::IdentityKept,
         Reason::OtherClass,

@@ -8,13 +8,17 @@
 //! what was asked before is answered first. It is public, with the [`Responder`], for those who cut
 //! streams anywhere and look at what comes: the simulation is inside, a fuzzer is not.
 //!
+//! A transfer is an answer of many messages. The next one is made when all before it are written, one in
+//! a turn; what is asked behind it waits until it has ended.
+//!
 //! ```text
 //!  receive ──▶ inbox ──▶ answer (while less than 64 KiB wait) ──▶ outbox ──▶ outgoing, wrote
 //! ```
 
 use super::frame::{self, Inbox};
-use super::responder::Responder;
+use super::responder::{Answered, Responder};
 use crate::respond::{Peer, Transport};
+use crate::transfer::{Outgoing, Progress};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -37,6 +41,8 @@ pub enum End {
     Client,
     /// The client sent something that gets no answer.
     Malformed,
+    /// A transfer could not go on.
+    Failed,
 }
 
 /// A connection's queries and answers.
@@ -48,6 +54,8 @@ pub struct Connection {
     written: usize,
     /// Octets written since the last activity.
     taken: usize,
+    /// The transfer under way.
+    transfer: Option<Box<Outgoing>>,
     end: Option<End>,
     active: Instant,
 }
@@ -56,8 +64,9 @@ impl Connection {
     /// A connection from `source`, accepted `now`.
     pub fn new(source: SocketAddr, now: Instant) -> Connection {
         let peer = Peer { transport: Transport::Tcp, source };
-        let (inbox, outbox) = (Inbox::default(), Vec::new());
-        Connection { peer, inbox, outbox, written: 0, taken: 0, end: None, active: now }
+        let (inbox, outbox, transfer) = (Inbox::default(), Vec::new(), None);
+        let (written, taken, end) = (0, 0, None);
+        Connection { peer, inbox, outbox, written, taken, transfer, end, active: now }
     }
 
     /// Takes what was read, and answers what is complete.
@@ -66,18 +75,52 @@ impl Connection {
         self.answer(responder);
     }
 
-    /// Answers complete queries, as far as their answers find room.
+    /// Goes on with a transfer, or answers complete queries as far as their answers find room.
     pub fn answer(&mut self, responder: &mut Responder) {
-        while self.has_room() {
+        self.go_on(responder);
+        while self.transfer.is_none() && self.has_room() {
             let Some(query) = self.inbox.take() else {
                 return;
             };
             (self.active, self.taken) = (responder.now, 0);
-            let peer = self.peer;
-            if !frame::append(&mut self.outbox, |out| responder.answer(query, peer, out)) {
-                self.stop(End::Malformed);
+            let (peer, mut answered) = (self.peer, Answered::Not);
+            let is_framed = frame::append(&mut self.outbox, |out| {
+                answered = responder.answer(query, peer, out);
+                matches!(answered, Answered::Once)
+            });
+            match answered {
+                Answered::Stream(outgoing) => self.transfer = Some(outgoing),
+                _ if is_framed => {}
+                _ => self.stop(End::Malformed),
             }
         }
+    }
+
+    /// Writes the next message of a transfer, once all before it is written.
+    fn go_on(&mut self, responder: &mut Responder) {
+        if !self.can_go_on() {
+            return;
+        }
+        let Some(mut outgoing) = self.transfer.take() else { return };
+        let (peer, mut progress) = (self.peer, Progress::Fails);
+        frame::append(&mut self.outbox, |out| {
+            let base = out.len();
+            progress = responder.write_next(&mut outgoing, peer, out);
+            out.len() > base
+        });
+        match progress {
+            Progress::Goes => self.transfer = Some(outgoing),
+            Progress::Ends => responder.let_go(*outgoing),
+            Progress::Fails => {
+                responder.let_go(*outgoing);
+                self.stop(End::Failed);
+            }
+        }
+    }
+
+    /// The transfer that its end cuts off, if there is one.
+    pub(super) fn take_transfer(&mut self) -> Option<Outgoing> {
+        self.transfer.take().map(|outgoing| *outgoing)
     }
 
     /// The client will send no more. A query that is not complete by now never will be.
@@ -113,15 +156,18 @@ impl Connection {
         self.end.is_none() && self.has_room() && !self.inbox.has_message()
     }
 
-    /// Whether queries wait that could be answered now.
+    /// Whether queries wait that could be answered now, or a transfer could go on.
     pub(super) fn has_backlog(&self) -> bool {
-        self.has_room() && self.inbox.has_message()
+        match self.transfer {
+            Some(_) => self.can_go_on(),
+            None => self.has_room() && self.inbox.has_message(),
+        }
     }
 
     /// Why the connection is over, once everything is answered and written.
     pub fn finished(&self) -> Option<End> {
-        let done = self.outgoing().is_empty() && !self.inbox.has_message();
-        self.end.filter(|_| done)
+        let waits = self.transfer.is_some() || self.inbox.has_message();
+        self.end.filter(|_| !waits && self.outgoing().is_empty())
     }
 
     /// When the last query became complete, or the client took a good part of what waits for it.
@@ -133,6 +179,10 @@ impl Connection {
 
     fn has_room(&self) -> bool {
         self.outgoing().len() < OUTBOX_LEN_MAX
+    }
+
+    fn can_go_on(&self) -> bool {
+        self.transfer.is_some() && self.outgoing().is_empty()
     }
 
     fn stop(&mut self, end: End) {

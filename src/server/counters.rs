@@ -45,6 +45,8 @@ pub struct Counters {
     pub tcp_answers: u64,
     /// Messages in streams that get no answer; their connection is closed.
     pub tcp_silent: u64,
+    /// Transfers of zones that were written to their end.
+    pub transfers: u64,
     /// Connections accepted.
     pub tcp_accepted: u64,
     /// Errors of accepting.

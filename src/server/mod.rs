@@ -37,10 +37,11 @@ mod udp;
 pub use connection::{Connection, End};
 pub use counters::Counters;
 pub use listen::{ListenError, Listener};
-pub use responder::{QUERY_LOG, Responder};
+pub use responder::{Answered, QUERY_LOG, Responder};
 
 use crate::reload::Command;
 use crate::respond::State;
+use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
 use mio::{Events, Interest, Poll, Token, Waker};
 use mmsg::Batch;
@@ -216,6 +217,7 @@ impl Server {
         }
         let flow = if heard.signal { self.obey(worker) } else { ControlFlow::Continue(()) };
         self.work();
+        worker.free(self.responder.take_let_go());
         Ok(flow)
     }
 
@@ -253,7 +255,7 @@ impl Server {
             }
             self.work();
         }
-        self.connections.close_all(&mut self.responder.counters);
+        self.connections.close_all(&mut self.responder);
         Ok(())
     }
 
@@ -355,6 +357,13 @@ impl Worker {
     fn applied(&mut self, messages: usize, replaced: Vec<Slot>) {
         if self.commands.send(Command::Applied { messages, replaced }).is_err() {
             self.lost();
+        }
+    }
+
+    /// Sends it the zones that transfers held, which may have been replaced long ago.
+    fn free(&mut self, zones: Vec<Arc<Zone>>) {
+        if !zones.is_empty() {
+            self.applied(0, zones.into_iter().map(Slot::Live).collect());
         }
     }
 

@@ -11,11 +11,14 @@ use crate::clock::Now;
 use crate::respond::{
     Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond,
 };
+use crate::transfer::{MESSAGE_LEN_MAX, Outgoing, Progress};
+use crate::zone::Zone;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The log target of the line per query.
@@ -68,6 +71,19 @@ pub struct Responder {
     start: Instant,
     query_log: bool,
     panic_log: LogLimit,
+    /// Zones that a transfer held until now, to be freed elsewhere if nobody else has them.
+    let_go: Vec<Arc<Zone>>,
+}
+
+/// What a message gets.
+#[derive(Debug)]
+pub enum Answered {
+    /// What was appended to the buffer.
+    Once,
+    /// One message after the other; the buffer is as it was.
+    Stream(Box<Outgoing>),
+    /// Nothing.
+    Not,
 }
 
 impl Responder {
@@ -82,6 +98,7 @@ impl Responder {
             start,
             query_log: false,
             panic_log: LogLimit::default(),
+            let_go: Vec::new(),
         };
         responder.begin_turn(start, SystemTime::now());
         responder
@@ -94,26 +111,59 @@ impl Responder {
         self.query_log = log::log_enabled!(target: QUERY_LOG, log::Level::Trace);
     }
 
-    /// Appends the answer to `message` to `out`; whether there is one.
-    pub(super) fn answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> bool {
+    /// Appends the answer to `message` to `out`, if it is one message.
+    pub(super) fn answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> Answered {
         self.answer_by(Responder::make_answer, message, peer, out)
     }
 
     /// The same with answers from `make`.
     fn answer_by(
         &mut self,
-        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> bool,
+        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> Answered,
         message: &[u8],
         peer: Peer,
         out: &mut Vec<u8>,
-    ) -> bool {
+    ) -> Answered {
         let base = out.len();
         let answered = guarded(|| make(self, message, peer, out)).unwrap_or_else(|panic| {
             out.truncate(base);
-            self.fail(&panic, message, out)
+            if self.fail(&panic, message, out) { Answered::Once } else { Answered::Not }
         });
-        self.count(peer.transport, 1, answered.into());
+        self.count(peer.transport, 1, u64::from(!matches!(answered, Answered::Not)));
         answered
+    }
+
+    /// Appends the next message of a transfer to `peer`. After a panic there is none.
+    pub(super) fn write_next(
+        &mut self,
+        outgoing: &mut Outgoing,
+        peer: Peer,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let base = out.len();
+        let writer = &mut self.state.transfer_writer;
+        let written = guarded(|| outgoing.write(writer, MESSAGE_LEN_MAX, out));
+        let progress = written.unwrap_or_else(|panic| {
+            out.truncate(base);
+            self.counters.panics += 1;
+            self.panic_log.warn(self.now, || report(&panic, &[]));
+            Progress::Fails
+        });
+        if progress == Progress::Ends {
+            self.counters.transfers += 1;
+            log::info!("sent to {}: {outgoing}", peer.source);
+        }
+        progress
+    }
+
+    /// Takes back the zone of a transfer that is over.
+    pub(super) fn let_go(&mut self, outgoing: Outgoing) {
+        self.let_go.push(outgoing.into_zone());
+    }
+
+    /// The zones that transfers held and do no longer.
+    pub(super) fn take_let_go(&mut self) -> Vec<Arc<Zone>> {
+        std::mem::take(&mut self.let_go)
     }
 
     /// Answers the datagrams of a batch, and queues what is to be sent.
@@ -125,7 +175,7 @@ impl Responder {
     /// on behind the datagram that made it.
     fn answer_batch_by(
         &mut self,
-        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> bool,
+        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> Answered,
         batch: &mut Batch,
     ) {
         let (mut rest, cut_before) = (0..batch.len(), self.counters.udp_cut);
@@ -146,7 +196,7 @@ impl Responder {
     /// Answers the datagrams of a batch at the places in `rest`, which it takes one by one.
     fn answer_rest(
         &mut self,
-        make: &impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> bool,
+        make: &impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> Answered,
         batch: &mut Batch,
         rest: &mut Range<usize>,
     ) {
@@ -155,22 +205,27 @@ impl Responder {
                 self.counters.udp_cut += 1;
                 continue;
             };
-            if make(self, query, Peer { transport: Transport::Udp, source }, answer) {
+            let peer = Peer { transport: Transport::Udp, source };
+            if matches!(make(self, query, peer, answer), Answered::Once) {
                 batch.queue_answer(index);
             }
         }
     }
 
-    /// Appends the answer to `message` to `out`; whether there is one.
+    /// Appends the answer to `message` to `out`, if it is one message.
     #[inline]
-    fn make_answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> bool {
+    fn make_answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> Answered {
         let base = out.len();
         let outcome = respond(message, peer, self.clock, &mut self.state, out);
         if self.query_log {
-            log_query(message, peer.source, &out[base..], outcome);
+            log_query(message, peer.source, &out[base..], &outcome);
         }
-        self.count_outcome(outcome);
-        matches!(outcome, Outcome::Send(_))
+        self.count_outcome(&outcome);
+        match outcome {
+            Outcome::Send(_) => Answered::Once,
+            Outcome::Stream(outgoing) => Answered::Stream(outgoing),
+            Outcome::Drop(_) => Answered::Not,
+        }
     }
 
     /// Reports a panic, and appends what its asker gets in place of an answer; whether that is
@@ -182,7 +237,7 @@ impl Responder {
     }
 
     /// Counts what the operator's rules did.
-    fn count_outcome(&mut self, outcome: Outcome) {
+    fn count_outcome(&mut self, outcome: &Outcome) {
         let counter = match outcome {
             Outcome::Drop(Silence::OverRate) => &mut self.counters.udp_held,
             Outcome::Drop(Silence::OwnAddress) => &mut self.counters.udp_own,
@@ -210,9 +265,13 @@ impl Responder {
     }
 }
 
-fn log_query(message: &[u8], client: SocketAddr, answer: &[u8], outcome: Outcome) {
-    match outcome {
+fn log_query(message: &[u8], client: SocketAddr, answer: &[u8], outcome: &Outcome) {
+    match *outcome {
         Outcome::Send(reason) => {
+            log::trace!(target: QUERY_LOG, "{client} {}", describe(message, answer, reason));
+        }
+        Outcome::Stream(_) => {
+            let reason = Reason::Transferred;
             log::trace!(target: QUERY_LOG, "{client} {}", describe(message, answer, reason));
         }
         Outcome::Drop(silence) => {
@@ -278,10 +337,10 @@ mod tests {
     use crate::respond::Policy;
 
     /// Panics at messages that begin with a 7, when half an answer is made.
-    fn faulty(_: &mut Responder, message: &[u8], _: Peer, out: &mut Vec<u8>) -> bool {
+    fn faulty(_: &mut Responder, message: &[u8], _: Peer, out: &mut Vec<u8>) -> Answered {
         out.extend_from_slice(b"half an answer");
         assert!(message[0] != 7, "fault {}", message[0]);
-        true
+        Answered::Once
     }
 
     #[test]
@@ -298,9 +357,10 @@ mod tests {
         let source = ([127, 0, 0, 1], 5353).into();
         let peer = Peer { transport: Transport::Tcp, source };
         let mut out = b"kept".to_vec();
-        assert!(responder.answer_by(faulty, &[7; HEADER_LEN], peer, &mut out));
+        let mut answer = |message: &[u8]| responder.answer_by(faulty, message, peer, &mut out);
+        assert!(matches!(answer(&[7; HEADER_LEN]), Answered::Once));
         assert_eq!(out, b"kept\x07\x07\x81\x02\0\0\0\0\0\0\0\0");
-        assert!(!responder.answer_by(faulty, &[7], peer, &mut out));
+        assert!(matches!(responder.answer_by(faulty, &[7], peer, &mut out), Answered::Not));
         assert_eq!(out.len(), 4 + HEADER_LEN);
         assert_eq!(responder.counters.panics, 2);
     }
@@ -364,7 +424,7 @@ mod tests {
             Outcome::Drop(Silence::TooShort),
             Outcome::Send(Reason::NotServed),
         ] {
-            responder.count_outcome(outcome);
+            responder.count_outcome(&outcome);
         }
         let (udp_held, udp_own, udp_slipped, denied) = (1, 1, 1, 1);
         let expected = Counters { udp_held, udp_own, udp_slipped, denied, ..Counters::default() };
@@ -379,8 +439,9 @@ mod tests {
         let mut out = Vec::new();
         for transport in [Transport::Udp, Transport::Tcp] {
             let peer = Peer { transport, source };
-            assert!(responder.answer(&[0; HEADER_LEN], peer, &mut out));
-            assert!(!responder.answer(b"short", peer, &mut out));
+            let mut answer = |message: &[u8]| responder.answer(message, peer, &mut out);
+            assert!(matches!(answer(&[0; HEADER_LEN]), Answered::Once));
+            assert!(matches!(answer(b"short"), Answered::Not));
         }
         let counters = responder.counters;
         assert_eq!((counters.udp_queries, counters.udp_answers, counters.udp_silent), (2, 1, 1));

@@ -11,7 +11,6 @@
 //! A client that has as many as one may have makes room among its own.
 
 use super::connection::{Connection, End};
-use super::counters::Counters;
 use super::responder::Responder;
 use super::{Event, Limits};
 use mio::net::TcpStream;
@@ -122,7 +121,7 @@ impl Connections {
             match entry.turn(&mut self.read_buffer, responder) {
                 Step::Wait => {}
                 Step::Again => self.enqueue(key),
-                Step::Close(why) => self.close(key, why, &mut responder.counters),
+                Step::Close(why) => self.close(key, why, responder),
             }
         }
     }
@@ -137,7 +136,7 @@ impl Connections {
         let is_over = |entry: &Entry| entry.connection.idle_since() + idle_max <= now;
         let over = self.table.iter().filter(|(_, entry)| is_over(entry)).map(|(key, _)| key);
         for key in over.collect::<Vec<_>>() {
-            self.close(key, Closing::Idle, &mut responder.counters);
+            self.close(key, Closing::Idle, responder);
         }
         self.expiry = self.idlest(|_| true).map(|(_, since)| since + self.idle_max());
     }
@@ -148,9 +147,9 @@ impl Connections {
     }
 
     /// Closes all.
-    pub(super) fn close_all(&mut self, counters: &mut Counters) {
+    pub(super) fn close_all(&mut self, responder: &mut Responder) {
         for key in self.table.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            self.close(key, Closing::AtEnd, counters);
+            self.close(key, Closing::AtEnd, responder);
         }
     }
 
@@ -180,7 +179,7 @@ impl Connections {
         let (token, interest) =
             (Event::Connection(key).token(), Interest::READABLE.add(Interest::WRITABLE));
         if registry.register(stream, token, interest).is_err() {
-            self.close(key, Closing::Broken, &mut responder.counters);
+            self.close(key, Closing::Broken, responder);
         }
     }
 
@@ -189,13 +188,13 @@ impl Connections {
         let Some((key, _)) = self.idlest(|_| true) else {
             return false;
         };
-        self.close(key, Closing::ForNewer, &mut responder.counters);
+        self.close(key, Closing::ForNewer, responder);
         true
     }
 
     fn close_idlest_of(&mut self, client: IpAddr, responder: &mut Responder) {
         if let Some((key, _)) = self.idlest(|entry| entry.client == client) {
-            self.close(key, Closing::ForOwnNewer, &mut responder.counters);
+            self.close(key, Closing::ForOwnNewer, responder);
         }
     }
 
@@ -215,18 +214,20 @@ impl Connections {
     }
 
     /// Closes a connection. The kernel forgets its registration with the socket.
-    fn close(&mut self, key: usize, why: Closing, counters: &mut Counters) {
-        let client = self.table.remove(key).client;
+    fn close(&mut self, key: usize, why: Closing, responder: &mut Responder) {
+        let Entry { client, mut connection, .. } = self.table.remove(key);
+        connection.take_transfer().into_iter().for_each(|outgoing| responder.let_go(outgoing));
         if let Some(count) = self.clients.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
                 self.clients.remove(&client);
             }
         }
+        let counters = &mut responder.counters;
         let counter = match why {
             Closing::Finished(End::Client) => &mut counters.closed_by_client,
             Closing::Finished(End::Malformed) => &mut counters.closed_malformed,
-            Closing::Broken => &mut counters.closed_broken,
+            Closing::Broken | Closing::Finished(End::Failed) => &mut counters.closed_broken,
             Closing::Idle => &mut counters.closed_idle,
             Closing::ForNewer => &mut counters.closed_for_newer,
             Closing::ForOwnNewer => &mut counters.closed_for_own_newer,
@@ -430,7 +431,7 @@ mod tests {
             assert_eq!(table.connections.table.len(), 3, "{client}");
             assert_eq!(table.responder.counters.closed_for_own_newer, 3);
             assert_eq!((&first).read(&mut [0]).unwrap(), 0, "the first one is closed");
-            table.connections.close_all(&mut table.responder.counters);
+            table.connections.close_all(&mut table.responder);
             assert!(table.connections.clients.is_empty());
         }
     }
@@ -439,7 +440,7 @@ mod tests {
     fn every_accepted_connection_is_open_or_counted_as_closed() {
         let mut table = table();
         let _clients = [(); 5].map(|()| table.connect());
-        table.connections.close_all(&mut table.responder.counters);
+        table.connections.close_all(&mut table.responder);
         let counters = table.responder.counters;
         assert_eq!(counters.tcp_accepted, 5);
         assert_eq!(counters.closed_for_newer + counters.closed_at_end, 5);

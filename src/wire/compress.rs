@@ -9,14 +9,15 @@
 use crate::name::{Name, hash::Suffixes};
 
 /// The number of slots: more than twice the labels that the names of a 1,232 octet answer can bring.
-const SLOTS: usize = 256;
+const ANSWER_SLOTS: usize = 256;
 /// How many slots a name may stand in: its own and those behind it.
 const PROBES: usize = 8;
 /// The last offset that a pointer can hold, and one.
 const POINTER_END: usize = 0x4000;
 
-/// The names written so far. Kept between messages, so that none pays for its making.
-pub struct Compressor {
+/// The names written so far. Kept between messages, so that none pays for its making. How many slots
+/// there are, a power of two, is for who knows how long the messages become.
+pub struct Compressor<const SLOTS: usize = ANSWER_SLOTS> {
     /// Offsets from the start of the message; 0, where the header is, stands for none.
     slots: [u16; SLOTS],
     /// Whether the slots are this message's: they are cleared when its first name comes, since most
@@ -28,8 +29,8 @@ pub struct Compressor {
     suffixes: Suffixes,
 }
 
-impl Default for Compressor {
-    fn default() -> Compressor {
+impl<const SLOTS: usize> Default for Compressor<SLOTS> {
+    fn default() -> Compressor<SLOTS> {
         let suffixes = Suffixes::default();
         Compressor { slots: [0; SLOTS], begun: false, question_end: 0, suffixes }
     }
@@ -43,11 +44,18 @@ pub struct Plan {
     pub pointer: Option<u16>,
 }
 
-impl Compressor {
+impl<const SLOTS: usize> Compressor<SLOTS> {
     /// Begins a message whose question ends at `question_end`.
     pub fn begin(&mut self, question_end: usize) {
         self.begun = false;
         self.question_end = question_end;
+    }
+
+    /// Begins a message whose names never point into its question.
+    pub fn begin_apart(&mut self) {
+        self.begun = true;
+        self.question_end = 0;
+        self.slots.fill(0);
     }
 
     /// How `name` is to be written at the end of `message`, whose question is `question`. Remembers it
@@ -96,7 +104,8 @@ impl Compressor {
 
     /// Where a name of that hash stands in `message`.
     fn find(&self, message: &[u8], hash: u64, name: &[u8]) -> Option<u16> {
-        let candidates = slots(hash).map(|slot| self.slots[slot]).take_while(|&offset| offset != 0);
+        let candidates =
+            slots::<SLOTS>(hash).map(|slot| self.slots[slot]).take_while(|&offset| offset != 0);
         candidates.into_iter().find(|&offset| self.stands_at(message, usize::from(offset), name))
     }
 
@@ -137,17 +146,18 @@ impl Compressor {
 }
 
 /// Takes the first free slot, if there is one and a pointer can reach that far.
-fn remember(table: &mut [u16; SLOTS], hash: u64, offset: usize) {
+fn remember<const SLOTS: usize>(table: &mut [u16; SLOTS], hash: u64, offset: usize) {
     let Some(offset) = u16::try_from(offset).ok().filter(|_| offset < POINTER_END) else {
         return;
     };
-    if let Some(free) = slots(hash).find(|&slot| table[slot] == 0) {
+    if let Some(free) = slots::<SLOTS>(hash).find(|&slot| table[slot] == 0) {
         table[free] = offset;
     }
 }
 
 /// The slots that a name of that hash may stand in.
-fn slots(hash: u64) -> impl Iterator<Item = usize> {
-    let [first, ..] = hash.to_be_bytes();
-    (0..PROBES).map(move |probe| (usize::from(first) + probe) % SLOTS)
+fn slots<const SLOTS: usize>(hash: u64) -> impl Iterator<Item = usize> {
+    let [first, second, ..] = hash.to_be_bytes();
+    let first = usize::from(u16::from_be_bytes([first, second]));
+    (0..PROBES).map(move |probe| (first + probe) % SLOTS)
 }

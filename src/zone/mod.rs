@@ -148,6 +148,12 @@ impl Zone {
         self.soa_number(20)
     }
 
+    /// Whether who has `serial` has nothing to fetch: it is this version's, or a later one's (RFC 1982
+    /// §3.2).
+    pub fn is_known_to_who_has(&self, serial: u32) -> bool {
+        serial.wrapping_sub(self.serial()) < 1 << 31
+    }
+
     /// The SOA, as it goes with an answer that there is nothing: its TTL is the lower one of its own
     /// and of its last field (RFC 2308 §3).
     pub fn negative_soa(&self) -> Rrset<'_> {
@@ -181,6 +187,12 @@ impl Zone {
         numbered.map(|(number, entry)| Node { zone: self, entry, number })
     }
 
+    /// The name at that place among them.
+    pub fn node_at(&self, number: u32) -> Option<Node<'_>> {
+        let entry = self.nodes.get(number as usize)?;
+        Some(Node { zone: self, entry, number })
+    }
+
     /// How the zone says that something is not there, if it is signed.
     pub fn denial(&self) -> Option<Denial<'_>> {
         self.denial.as_deref().map(|chain| Denial { zone: self, chain })
@@ -196,7 +208,8 @@ impl Zone {
             })
     }
 
-    fn soa(&self) -> Rrset<'_> {
+    /// The SOA.
+    pub fn soa(&self) -> Rrset<'_> {
         self.apex_node().rrset(table::SOA).expect("no zone is built without an SOA")
     }
 

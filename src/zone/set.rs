@@ -146,6 +146,11 @@ impl Slot {
 
     /// The zone that answers, if one does.
     pub fn zone(&self) -> Option<&Zone> {
+        self.shared().map(Arc::as_ref)
+    }
+
+    /// The same, for who needs it longer than it stands here.
+    pub fn shared(&self) -> Option<&Arc<Zone>> {
         match self {
             Slot::Live(zone) | Slot::Stale(zone) => Some(zone),
             Slot::Broken => None,

@@ -23,6 +23,7 @@ use zonesmith::respond::{
     self, Outcome, Peer, Policy, Reason, Silence, State, Transport, respond_seen,
 };
 use zonesmith::server::{Connection, Responder};
+use zonesmith::transfer::{MESSAGE_LEN_MAX, Progress};
 use zonesmith::wire::request::{Fault, Reading};
 use zonesmith::zone::set::{Change, Slot};
 
@@ -53,6 +54,7 @@ thread_local! {
     static RESPONDER: RefCell<Responder> = RefCell::new({
         let mut state = state();
         state.cookies = None;
+        state.transfer_acl = Some(Acl::default());
         Responder::new(state)
     });
 }
@@ -147,7 +149,7 @@ fn checked(message: &[u8], peer: Peer, state: &mut State) -> Vec<u8> {
     let answer = out.strip_prefix(BEFORE).expect("what stood there before stays");
     let mut seen = Vec::new();
     let again = respond_seen(message, peer, Now::default(), state, &mut seen, |_| ());
-    assert_eq!((again, &seen[..]), (outcome, answer), "the same question, another answer");
+    assert_eq!((&again, &seen[..]), (&outcome, answer), "the same question, another answer");
     let silence = match peer.source {
         source if source.port() == 0 => Some(Silence::PortZero),
         source if source == OWN.parse().expect("an address") => Some(Silence::OwnAddress),
@@ -226,7 +228,7 @@ fn limited(message: &[u8], state: &mut State) {
     if message.len() < 12 || message[2] & 0x80 != 0 {
         return;
     }
-    let held = outcomes.map(|outcome| outcome == Outcome::Drop(Silence::OverRate));
+    let held = outcomes.each_ref().map(|it| *it == Outcome::Drop(Silence::OverRate));
     assert_eq!(held, [false, true, false, true], "{outcomes:?}");
 }
 
@@ -294,16 +296,36 @@ fn answers(stream: &[u8], responder: &mut Responder) -> Vec<u8> {
         let Some((message, tail)) = tail.split_at_checked(u16::from_be_bytes(*len).into()) else {
             break;
         };
-        let mut answer = Vec::new();
-        respond::respond(message, peer, Now::default(), &mut responder.state, &mut answer);
-        if answer.is_empty() {
+        let messages = messages(message, peer, &mut responder.state);
+        if messages.is_empty() {
             break;
         }
-        answers.extend(u16::try_from(answer.len()).expect("it fits").to_be_bytes());
-        answers.extend(answer);
+        for message in messages {
+            answers.extend(u16::try_from(message.len()).expect("it fits").to_be_bytes());
+            answers.extend(message);
+        }
         rest = tail;
     }
     answers
+}
+
+/// What one message gets: nothing, an answer, or all messages of a transfer.
+fn messages(message: &[u8], peer: Peer, state: &mut State) -> Vec<Vec<u8>> {
+    let mut answer = Vec::new();
+    let mut outgoing = match respond::respond(message, peer, Now::default(), state, &mut answer) {
+        Outcome::Drop(_) => return vec![],
+        Outcome::Send(_) => return vec![answer],
+        Outcome::Stream(outgoing) => outgoing,
+    };
+    let mut messages = Vec::new();
+    loop {
+        let mut message = Vec::new();
+        let progress = outgoing.write(&mut state.transfer_writer, MESSAGE_LEN_MAX, &mut message);
+        messages.push(message);
+        if progress != Progress::Goes {
+            return messages;
+        }
+    }
 }
 
 /// What a connection answers to a stream that comes in segments of these lengths, and whose answers

@@ -103,6 +103,7 @@ impl Comparison<'_> {
         let mut reply = Vec::new();
         let reason = match respond(&message, peer, now, &mut self.state, &mut reply) {
             Outcome::Send(reason) => reason,
+            Outcome::Stream(_) => return Err("a transfer, which nobody is allowed".to_string()),
             Outcome::Drop(why) => return Err(format!("no answer: {why}")),
         };
         if self.explained {

@@ -3,7 +3,7 @@
 //! ```text
 //! # RFC 4592 §2.2.1: what a wildcard does, and what it leaves alone
 //! option minimal-responses no            a flag of `serve`; before the zones
-//! option nsid ns1                        so are the others in FLAGS; allow and deny speak of
+//! option nsid ns1                        so are the others in FLAGS; allow, deny and allow-transfer speak of
 //!                                        192.0.2.1 and 127.0.0.1, where questions come from
 //! zone example.                          indented zone file text follows, in the file example.zone
 //!   @ 3600 SOA ns.example.com. admin 1 7200 900 1209600 300
@@ -48,7 +48,7 @@ const RCODES: [&str; 11] = [
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
 /// The flags of `serve` that a scenario may set.
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "minimal-responses",
     "aliases-across-zones",
     "cookies",
@@ -57,6 +57,7 @@ const FLAGS: [&str; 8] = [
     "version-text",
     "allow",
     "deny",
+    "allow-transfer",
 ];
 /// Types whose data is names and numbers: capitals mean nothing in it.
 const CASELESS: [&str; 7] = ["NS", "CNAME", "DNAME", "SOA", "PTR", "MX", "SRV"];

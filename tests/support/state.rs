@@ -17,7 +17,10 @@ pub fn load(scenario: &Scenario) -> Result<State, String> {
     let secrets = Secrets::parse(options::SECRETS).map_err(|error| error.to_string())?;
     state.cookies = Some(Cookies { required: false, secrets });
     scenario.options.iter().try_for_each(|(flag, value)| set(&mut state, flag, value))?;
-    state.acl = acl(scenario)?;
+    state.acl = acl(scenario, "allow", "deny")?;
+    if scenario.options.iter().any(|option| option.0 == "allow-transfer") {
+        state.transfer_acl = Some(acl(scenario, "allow-transfer", "")?);
+    }
     for zone in &scenario.zones {
         let loaded = load::load(&folder.path().join(&zone.file_name));
         let apex = loaded.apex.ok_or(format!("{} is about no zone", zone.file_name))?;
@@ -40,20 +43,20 @@ fn set(state: &mut State, flag: &str, value: &str) -> Result<(), String> {
         ("nsid", _) => state.identity.nsid = value.as_bytes().try_into().ok(),
         ("identity", _) => state.identity.id = value.as_bytes().try_into().ok(),
         ("version-text", _) => state.identity.version = value.as_bytes().try_into().ok(),
-        ("allow" | "deny", _) => {} // all together, by `acl`
+        ("allow" | "deny" | "allow-transfer", _) => {} // all together, by `acl`
         _ => return Err(format!("no such flag: {flag}")),
     }
     Ok(())
 }
 
-/// Who may ask.
-fn acl(scenario: &Scenario) -> Result<Acl, String> {
+/// The rule that the values of two flags make.
+fn acl(scenario: &Scenario, allow: &str, deny: &str) -> Result<Acl, String> {
     let blocks = |flag: &str| {
         let values = scenario.options.iter().filter(|option| option.0 == flag);
         let blocks = values.map(|(_, block)| block.parse());
         blocks.collect::<Result<Vec<Prefix>, _>>().map_err(|error| error.to_string())
     };
-    Acl::new(&blocks("allow")?, &blocks("deny")?).map_err(|both| both.to_string())
+    Acl::new(&blocks(allow)?, &blocks(deny)?).map_err(|both| both.to_string())
 }
 
 /// A folder with the scenario's zone files.
