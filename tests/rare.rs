@@ -41,12 +41,16 @@ fn numbers() -> impl Iterator<Item = u16> {
 }
 
 fn asks(bits: u16, counts: [u16; 4], name: &[u8], rtype: u16, class: u16) {
-    let words = [0x1234, bits, counts[0], counts[1], counts[2], counts[3]];
-    let header: Vec<u8> = words.into_iter().flat_map(u16::to_be_bytes).collect();
     let question = [name, &rtype.to_be_bytes(), &class.to_be_bytes()].concat();
     let opt = if counts[3] > 0 { OPT } else { b"" };
+    sends(bits, counts, &[&question, opt].concat());
+}
+
+fn sends(bits: u16, counts: [u16; 4], behind_header: &[u8]) {
+    let words = [0x1234, bits, counts[0], counts[1], counts[2], counts[3]];
+    let header: Vec<u8> = words.into_iter().flat_map(u16::to_be_bytes).collect();
     for setting in SETTINGS {
-        network::respond(&[&[setting], &header[..], &question, opt].concat());
+        network::respond(&[&[setting], &header[..], behind_header].concat());
     }
 }
 
@@ -56,6 +60,21 @@ fn every_type_is_answered() {
         for name in NAMES {
             asks(0x0100, [1, 0, 0, 0], name, rtype, 1);
             asks(0x0000, [1, 0, 0, 1], name, rtype, 1);
+        }
+    }
+}
+
+/// A query may bring records, though few have a meaning: TSIG (RFC 8945), SIG(0) (RFC 2931), OPT. Their
+/// data are whatever they like.
+#[test]
+fn queries_with_records_of_every_type_are_answered() {
+    for rtype in numbers() {
+        for (data, counts) in [(0, [1, 0, 0, 1]), (7, [1, 1, 0, 0]), (300, [1, 0, 1, 1])] {
+            let fixed = [&rtype.to_be_bytes()[..], &[0, 1, 0, 0, 0, 0]].concat();
+            let len = u16::try_from(data).unwrap().to_be_bytes();
+            let record = [&[0][..], &fixed, &len, &vec![0xc0; data]].concat();
+            let many = usize::from(counts[1] + counts[2] + counts[3]);
+            sends(0x0100, counts, &[NAMES[0], &[0, 1, 0, 1], &record.repeat(many)].concat());
         }
     }
 }
