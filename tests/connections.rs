@@ -175,18 +175,31 @@ fn a_client_that_reads_an_octet_now_and_then_is_closed() {
 fn thousands_of_idle_connections_are_held_and_cost_little() {
     let long = std::env::var_os("ZONESMITH_LONG").is_some();
     let count = if long { 10_000 } else { 300 };
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let enough = maximum.is_none_or(|maximum| maximum >= 2 * count as u64);
-    assert!(enough, "this test needs descriptors: ulimit -Hn is {maximum:?}");
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
-    let arguments = ["--tcp-max=19000", "--tcp-per-client=19000", "--tcp-idle=1h"];
-    let server = Server::start(zone().path(), &arguments).unwrap();
+    allow_descriptors(count);
+    let bound = format!("--tcp-max={}", count + 100);
+    let server = Server::start(zone().path(), &[&bound, "--tcp-idle=1h"]).unwrap();
     let before = server.resident_kb();
-    let mut clients: Vec<TcpStream> = (0..count).map(|_| connect(server.address)).collect();
+    let mut clients: Vec<TcpStream> = (0..count).map(|n| connect_as(n, server.address)).collect();
     clients.iter_mut().for_each(|client| ask(client).unwrap());
     assert_answers_over_udp(&server);
+    assert!(server.descriptors() > count, "{} descriptors", server.descriptors());
     let taken = server.resident_kb() - before;
     clients.iter_mut().for_each(|client| ask(client).unwrap());
     println!("{count} idle connections: {taken} kB, {} octets each", taken * 1024 / count);
     assert!(taken * 1024 / count < KEPT_LEN_MAX, "{taken} kB");
+}
+
+/// Allows this process one end of so many connections, and the server, its child, the other.
+fn allow_descriptors(count: usize) {
+    let needed = count as u64 + 200;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let maximum = maximum.map(|maximum| maximum.max(needed));
+    let allowed = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    assert!(allowed.is_ok(), "this test needs {needed} descriptors: `ulimit -Hn`, LimitNOFILE=");
+}
+
+/// Connects from one address for each hundred connections: each of them has ports of its own.
+fn connect_as(number: usize, server: SocketAddr) -> TcpStream {
+    let hundred = u8::try_from(1 + number / 100).unwrap();
+    connect_from([127, 0, 4, hundred], server).unwrap()
 }

@@ -101,6 +101,32 @@ fn no_shape_takes_quadratic_time() {
     }
 }
 
+/// Data of records whose parts may be compared with each other: keys of services and of lists in them,
+/// types in bitmaps, blocks of addresses, servers. Each is as long as
+/// record data may be, and then much longer.
+const DATA: [(&str, fn(usize) -> String); 9] = [
+    ("SVCB 1 .", |n| format!(" key{}", 1000 + n % 60_000)),
+    ("SVCB 1 . mandatory=port", |n| format!(",key{}", 1000 + n % 60_000)),
+    ("SVCB 1 . alpn=a", |_| ",b".into()),
+    ("HTTPS 1 . ipv6hint=::1", |n| format!(",::{:x}", n % 65_536)),
+    ("NSEC a", |n| format!(" TYPE{}", n % 65_536)),
+    ("APL", |n| format!(" 1:10.{}.{}.0/24", n / 256 % 256, n % 256)),
+    ("HIP 2 AA AA", |n| format!(" s{n}.e.")),
+    ("LOC 1", |n| format!(" {n}")),
+    ("TYPE1000 \\# 60000", |n| format!(" {n:04x}")),
+];
+
+#[test]
+fn no_record_data_take_quadratic_time() {
+    for (head, part) in DATA {
+        let start = "$TTL 300\n@ SOA ns.e. a.e. 1 2 3 4 5\n@ NS ns.e.\n";
+        for parts in [8000, len() / 4] {
+            let long: String = (0..parts).map(part).collect();
+            ends(head, format!("{start}a {head}{long}\n"));
+        }
+    }
+}
+
 /// Records that a zone may compare with each other again and again.
 #[test]
 fn no_zone_takes_quadratic_time() {

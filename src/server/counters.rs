@@ -73,12 +73,16 @@ pub struct Counters {
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unanswered, own) = (self.udp_silent + self.udp_cut, self.udp_own);
         let unsent = self.udp_send_failed + self.udp_send_full;
         write!(f, "UDP {} queries, {} answers", self.udp_queries, self.udp_answers)?;
-        write!(f, ", {} unanswered, {unsent} unsent", self.udp_silent + self.udp_cut)?;
+        write!(f, ", {unanswered} unanswered ({own} to itself), {unsent} unsent")?;
         write!(f, ", {} over the rate", self.udp_held + self.udp_slipped)?;
-        write!(f, "; TCP {} connections, {} queries", self.tcp_accepted, self.tcp_queries)?;
-        write!(f, ", {} answers; {} queries denied", self.tcp_answers, self.denied)?;
+        let made_room = self.closed_for_newer + self.closed_for_own_newer;
+        write!(f, "; TCP {} connections", self.tcp_accepted)?;
+        write!(f, " ({} closed idle, {made_room} to make room)", self.closed_idle)?;
+        write!(f, ", {} queries, {} answers", self.tcp_queries, self.tcp_answers)?;
+        write!(f, "; {} queries denied", self.denied)?;
         let errors = self.udp_receive_failed + self.tcp_accept_failed;
         write!(f, "; {errors} socket errors, {} internal errors", self.panics)
     }
@@ -133,7 +137,11 @@ mod tests {
     fn the_line_at_the_end_names_what_an_operator_asks_for() {
         let counters = Counters { udp_queries: 3, udp_cut: 1, panics: 7, ..Counters::default() };
         let line = counters.to_string();
-        assert!(line.contains("UDP 3 queries") && line.contains("1 unanswered"), "{line}");
-        assert!(line.contains("7 internal errors"), "{line}");
+        assert!(line.starts_with("UDP 3 queries, 0 answers, 1 unanswered (0 to itself)"), "{line}");
+        assert!(line.ends_with("7 internal errors"), "{line}");
+        let (closed_idle, closed_for_newer, closed_for_own_newer) = (4, 2, 1);
+        let closed =
+            Counters { closed_idle, closed_for_newer, closed_for_own_newer, ..counters }.to_string();
+        assert!(closed.contains("connections (4 closed idle, 3 to make room)"), "{closed}");
     }
 }

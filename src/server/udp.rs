@@ -25,11 +25,11 @@ pub(super) struct Port {
 
 /// What became of a batch of answers.
 #[derive(Debug, Default)]
-struct Sent {
+pub(super) struct Sent {
     /// Answers that the kernel refused, each for itself.
-    failed: u64,
+    pub(super) failed: u64,
     /// Answers dropped because the send buffer was full.
-    full: u64,
+    pub(super) full: u64,
     /// Why the last one failed.
     error: Option<io::Error>,
 }
@@ -108,7 +108,7 @@ impl Port {
 /// Sends `count` answers. `send` sends those after a number to skip, and says how many went out or
 /// why the first of them did not. Each call gets further by at least one, so this ends; where there
 /// is no room for one, there is none for those behind it.
-fn send_all(count: usize, mut send: impl FnMut(usize) -> io::Result<usize>) -> Sent {
+pub(super) fn send_all(count: usize, mut send: impl FnMut(usize) -> io::Result<usize>) -> Sent {
     let mut sent = Sent::default();
     let mut done = 0;
     while done < count {

@@ -181,7 +181,7 @@ fn assert_is_answer(message: &[u8], answer: &[u8], peer: Peer) {
     let room = match (peer.transport, read.opt()) {
         (Transport::Tcp, _) => TCP_LEN_MAX,
         (Transport::Udp, None) => UDP_LEN_PLAIN,
-        (Transport::Udp, Some(_)) => match Message::read(message).map(|read| udp_len(&read)) {
+        (Transport::Udp, Some(_)) => match Message::read(message).map(|read| udp_len_of(&read)) {
             Ok(Some(len)) => len.clamp(UDP_LEN_PLAIN, UDP_LEN_MAX),
             _ => UDP_LEN_MAX,
         },
@@ -192,7 +192,7 @@ fn assert_is_answer(message: &[u8], answer: &[u8], peer: Peer) {
 }
 
 /// What the asker can take.
-fn udp_len(message: &Message) -> Option<usize> {
+fn udp_len_of(message: &Message) -> Option<usize> {
     message.opt().map(|opt| usize::from(opt.class))
 }
 
@@ -268,7 +268,8 @@ pub fn request(octets: &[u8]) {
             if let Ok(read) = Message::read(octets) {
                 assert_eq!(request.edns.is_some(), read.opt().is_some(), "OPT");
                 let udp_len = request.edns.map(|edns| usize::from(edns.udp_len));
-                assert_eq!(udp_len, read.opt().map(|opt| usize::from(opt.class)), "the size");
+                let expected = udp_len_of(&read).map(|len| len.max(UDP_LEN_PLAIN)); // RFC 6891 §6.2.3
+                assert_eq!(udp_len, expected, "the size");
             }
         }
     }

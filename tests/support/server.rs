@@ -8,7 +8,7 @@ use super::query::{Query, Transport, header};
 use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -150,9 +150,21 @@ impl Server {
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).expect("a size")
     }
 
-    /// How many descriptors it has open.
+    /// How many descriptors it has open for more than a moment: all but those of files.
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+        self.links().iter().filter(|link| !is_file(link)).count()
+    }
+
+    /// The files and folders that it has open. It reads them now and then, so there may be some at
+    /// any moment, and none at another.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.links().into_iter().filter(|link| is_file(link)).collect()
+    }
+
+    /// What its descriptors lead to (proc(5)): a path, or as in `socket:[1234]`.
+    fn links(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs");
+        entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect()
     }
 
     fn wait(&mut self) -> Result<ExitStatus, String> {
@@ -182,6 +194,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether what a descriptor leads to is a file or folder of the disk.
+fn is_file(link: &Path) -> bool {
+    link.is_absolute() && !link.starts_with("/dev")
 }
 
 /// Asks again and again until `met` says yes; whether it did before the deadline.

@@ -12,13 +12,16 @@
 mod client;
 
 use super::Worker;
+use super::mmsg::BATCH_LEN;
 use super::responder::{Answered, Responder};
+use super::udp::send_all;
 use crate::reload::Command;
 use crate::respond::{Peer, Policy, State, Transport};
 use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
 use client::{Asked, Client, Kind, Served, malformed, zone};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -144,6 +147,7 @@ impl World {
             2 => self.change_zones(),
             3 => self.put_zones_in_place(),
             4 => self.pass_time(),
+            5 if self.dice.below(3) == 0 => self.send_batch(),
             5 => self.ask_over_udp(),
             6 if self.dice.below(6) == 0 => self.flood(picked),
             6..=8 => self.ask(picked),
@@ -226,6 +230,26 @@ impl World {
             assert_eq!((&answer[..2], answer[3] & 15), (&id.to_be_bytes()[..], expected.0));
             assert!(is_cut && kind == Kind::Large || answer.last() == Some(&expected.1));
         }
+    }
+
+    /// A batch of answers meets a kernel that takes some of them, refuses one, or has no room.
+    fn send_batch(&mut self) {
+        let (count, dice) = (self.dice.up_to(BATCH_LEN), &mut self.dice);
+        let (mut next, mut taken, mut is_full) = (0, 0, false);
+        let sent = send_all(count, |skip| {
+            assert!(skip == next && !is_full, "an answer is left out, or sent again");
+            match dice.below(4) {
+                0 => is_full = true,
+                1 => next = skip + 1,
+                _ => {
+                    let len = 1 + dice.below(count - skip);
+                    (next, taken) = (skip + len, taken + len);
+                    return Ok(len);
+                }
+            }
+            Err(if is_full { ErrorKind::WouldBlock } else { ErrorKind::PermissionDenied }.into())
+        });
+        assert_eq!((taken as u64) + sent.failed + sent.full, count as u64, "each is accounted for");
     }
 
     fn ask(&mut self, picked: usize) {
