@@ -101,10 +101,13 @@ fn no_shape_takes_quadratic_time() {
     }
 }
 
+/// Text with so many parts.
+type Repeated = fn(usize) -> String;
+
 /// Data of records whose parts may be compared with each other: keys of services and of lists in them,
 /// types in bitmaps, blocks of addresses, servers. Each is as long as
 /// record data may be, and then much longer.
-const DATA: [(&str, fn(usize) -> String); 9] = [
+const DATA: [(&str, Repeated); 9] = [
     ("SVCB 1 .", |n| format!(" key{}", 1000 + n % 60_000)),
     ("SVCB 1 . mandatory=port", |n| format!(",key{}", 1000 + n % 60_000)),
     ("SVCB 1 . alpn=a", |_| ",b".into()),
