@@ -120,7 +120,8 @@ impl Settings {
         let name = package["name"].as_str().unwrap();
         let source = package["source"].as_str().map(|source| source.replacen("registry+", "", 1));
         let licence = package["license"].as_str().unwrap_or("none");
-        let wildcard = package["dependencies"].as_array().unwrap().iter().any(|it| it["req"] == "*");
+        let wildcard =
+            package["dependencies"].as_array().unwrap().iter().any(|it| it["req"] == "*");
         if self.banned.iter().any(|banned| banned == name) {
             Some(format!("{name} is banned"))
         } else if source.as_ref().is_some_and(|source| !self.registries.contains(source)) {

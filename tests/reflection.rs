@@ -54,7 +54,10 @@ fn what_comes_from_port_0_or_from_the_server_itself_is_dropped_and_counted() {
     server.signal("TERM").unwrap();
     assert!(wait_until(|| server.log().contains("served: ")), "{}", server.log());
     let log = server.log();
-    assert!(log.contains("UDP 5 queries, 2 answers, 3 unanswered (2 to itself), 0 unsent"), "{log}");
+    assert!(
+        log.contains("UDP 5 queries, 2 answers, 3 unanswered (2 to itself), 0 unsent"),
+        "{log}"
+    );
     assert!(log.contains(":0 no answer: from port 0"), "{log}");
     assert_eq!(log.matches("no answer: from where this server listens itself").count(), 2, "{log}");
 }

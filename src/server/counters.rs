@@ -140,8 +140,8 @@ mod tests {
         assert!(line.starts_with("UDP 3 queries, 0 answers, 1 unanswered (0 to itself)"), "{line}");
         assert!(line.ends_with("7 internal errors"), "{line}");
         let (closed_idle, closed_for_newer, closed_for_own_newer) = (4, 2, 1);
-        let closed =
-            Counters { closed_idle, closed_for_newer, closed_for_own_newer, ..counters }.to_string();
+        let closed = Counters { closed_idle, closed_for_newer, closed_for_own_newer, ..counters }
+            .to_string();
         assert!(closed.contains("connections (4 closed idle, 3 to make room)"), "{closed}");
     }
 }
