@@ -10,11 +10,12 @@ mod reason;
 mod transfer;
 mod write;
 
-use crate::answer::identity::{Identity, Told};
+use crate::answer::identity::Told;
 use crate::answer::{self, End, Reply, Scratch, Terms};
 use crate::clock::Now;
 use crate::guard::acl::Acl;
 use crate::guard::cookie::{Cookies, Proof};
+use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::{Limiter, Passage};
 use crate::name::Suffixes;
 use crate::rr::Class;
@@ -31,6 +32,7 @@ use ready::Road;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use crate::answer::identity::Identity;
 pub use crate::wire::request::Silence;
 pub use ahead::look_ahead;
 pub use reason::{Reason, describe};
@@ -78,6 +80,8 @@ pub struct State {
     pub identity: Identity,
     /// Who may ask.
     pub acl: Acl,
+    /// Who may ask for some zones, in place of that.
+    pub zone_acls: PerZone,
     /// Who may have whole zones; nobody without it.
     pub transfer_acl: Option<Acl>,
     /// What transfers are written with.
@@ -104,6 +108,7 @@ impl State {
             policy,
             identity: Identity::default(),
             acl: Acl::default(),
+            zone_acls: PerZone::default(),
             transfer_acl: None,
             transfer_writer: Writer::default(),
             cookies: None,
@@ -187,10 +192,11 @@ fn long_road(
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
     let tcp_idle_ds = state.tcp_idle_ds;
-    let State { zones, policy, identity, acl, transfer_acl, .. } = state;
+    let State { zones, policy, identity, acl, transfer_acl, zone_acls, .. } = state;
     let State { cookies, limiter, scratch, hashes, names, .. } = state;
     let (cookies, transfer_acl) = (cookies.as_ref(), transfer_acl.as_ref());
-    let setting = Setting { from, now, identity, acl, transfer_acl, cookies, tcp_idle_ds };
+    let setting =
+        Setting { from, now, identity, acl, transfer_acl, zone_acls, cookies, tcp_idle_ds };
     let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
     let reading = Reading::of(message);
     let request = match reading {
@@ -273,6 +279,7 @@ struct Setting<'s> {
     now: Now,
     identity: &'s Identity,
     acl: &'s Acl,
+    zone_acls: &'s PerZone,
     transfer_acl: Option<&'s Acl>,
     cookies: Option<&'s Cookies>,
     tcp_idle_ds: Option<u16>,
@@ -338,10 +345,11 @@ impl<'s> Setting<'s> {
     where
         's: 'z,
     {
-        if let Some(reason) = self.turn_away(request, proof) {
+        let (question, is_denied) =
+            (request.question, self.denies(request.question, hashes, zones));
+        if let Some(reason) = self.turn_away(request, is_denied, proof) {
             return Wanted::Answer(Verdict::Refuse(reason));
         }
-        let question = request.question;
         Wanted::Answer(match question.class {
             Class::IN | Class::ANY if transfer::is_asked_for(question.rtype) => {
                 match self.transfer(question, hashes, zones) {
@@ -360,14 +368,31 @@ impl<'s> Setting<'s> {
     }
 
     /// Why a query gets no further, whatever it asks for.
-    fn turn_away(&self, request: &Request<'_>, proof: Option<Proof>) -> Option<Reason> {
+    fn turn_away(
+        &self,
+        request: &Request<'_>,
+        is_denied: bool,
+        proof: Option<Proof>,
+    ) -> Option<Reason> {
         if request.edns.is_some_and(|edns| edns.version != 0) {
             return Some(Reason::EdnsVersion);
         }
-        if self.acl.denies(self.from.source.ip()) {
+        if is_denied {
             return Some(Reason::Denied);
         }
         self.want_cookie(proof)
+    }
+
+    /// Whether the asker may not ask that: the rule of the zone decides, or the server's.
+    fn denies(&self, question: Question<'_>, hashes: &Suffixes, zones: &ZoneSet) -> bool {
+        let nearest = || zones.nearest(question.name, question.rtype, hashes);
+        let rule = match self.zone_acls.is_empty() {
+            true => None,
+            false => {
+                nearest().and_then(|(_, labels)| self.zone_acls.ask(question.name.suffix(labels)))
+            }
+        };
+        rule.unwrap_or(self.acl).denies(self.from.source.ip())
     }
 
     /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who

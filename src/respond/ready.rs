@@ -53,6 +53,7 @@ pub(super) fn respond(
 ) -> Road {
     let address = from.source.ip();
     let asks_more = state.cookies.as_ref().is_some_and(|cookies| cookies.required);
+    let asks_more = asks_more || !state.zone_acls.is_empty();
     if !state.policy.minimal_responses || asks_more || state.acl.denies(address) {
         return Road::Long(None);
     }

@@ -27,7 +27,7 @@ impl Setting<'_> {
         let Some((slot, _)) = nearest.filter(|&(_, labels)| labels == hashes.labels()) else {
             return Err(Reason::NoApex); // RFC 5936 §2.2.1
         };
-        match self.transfer_acl {
+        match self.zone_acls.transfer(question.name).or(self.transfer_acl) {
             None => return Err(Reason::Transfer),
             Some(acl) if acl.denies(self.from.source.ip()) => return Err(Reason::TransferDenied),
             Some(_) => {}
