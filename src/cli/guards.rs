@@ -1,6 +1,7 @@
 //! The flags of `serve` about who may ask, and how much of the server anybody may take.
 
 use crate::guard::acl::{Acl, Contradiction};
+use crate::guard::per_zone::ZoneRule;
 use crate::guard::prefix::{self, Prefix};
 use crate::guard::rrl::{RATE_MAX, Rates};
 use crate::server::Limits;
@@ -15,9 +16,9 @@ const CONNECTIONS_MAX: usize = 1_000_000;
 /// The longest that clients can be told of, nearly (RFC 7828 §3.1: 16 bits, in units of 100 ms).
 const IDLE_MAX_S: u64 = 3600;
 
-/// Who may ask, and how often.
+/// Who may ask: of the server, or in the configuration for some zones alone.
 #[derive(Debug, Args)]
-pub(super) struct Guards {
+pub(super) struct Access {
     /// Who may ask, as in 192.0.2.0/24 or ::1; may be repeated. All others get REFUSED. The smallest
     /// of all blocks that an address lies in decides [default: everybody]
     #[arg(long, value_name = "ADDRESSES", value_parser = block)]
@@ -29,6 +30,13 @@ pub(super) struct Guards {
     /// REFUSED [default: nobody]
     #[arg(long, value_name = "ADDRESSES", value_parser = block)]
     allow_transfer: Vec<Prefix>,
+}
+
+/// Who may ask, and how often.
+#[derive(Debug, Args)]
+pub(super) struct Guards {
+    #[command(flatten)]
+    access: Access,
     /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second; 0
     /// sets no limit. Who comes with a cookie of ours has none
     #[arg(long, value_name = "ANSWERS", default_value = "200", value_parser = rate())]
@@ -63,16 +71,30 @@ enum Exempt {
     Block(Prefix),
 }
 
-impl Guards {
+impl Access {
     /// Who may ask.
-    pub(super) fn acl(&self) -> Result<Acl, Contradiction> {
+    pub(super) fn ask(&self) -> Result<Acl, Contradiction> {
         Acl::new(&self.allow, &self.deny)
     }
 
     /// Who may have whole zones; nobody if none.
-    pub(super) fn transfer_acl(&self) -> Result<Option<Acl>, Contradiction> {
+    pub(super) fn transfer(&self) -> Result<Option<Acl>, Contradiction> {
         let allowed = &self.allow_transfer;
         (!allowed.is_empty()).then(|| Acl::new(allowed, &[])).transpose()
+    }
+
+    /// What is said about some zones alone.
+    pub(super) fn zone_rule(&self) -> Result<ZoneRule, Contradiction> {
+        let says_who_asks = !self.allow.is_empty() || !self.deny.is_empty();
+        let ask = says_who_asks.then(|| self.ask()).transpose()?;
+        Ok(ZoneRule { ask, transfer: self.transfer()? })
+    }
+}
+
+impl Guards {
+    /// Who may ask, and who may have whole zones.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// How many TCP connections there may be, and for how long.

@@ -29,15 +29,19 @@ pub mod privileges;
 mod process;
 mod responder;
 pub mod secrets;
+mod settings;
 #[cfg(test)]
 mod simulation;
 mod tcp;
 mod udp;
+mod watched;
 
 pub use connection::{Connection, End};
 pub use counters::Counters;
 pub use listen::{ListenError, Listener};
 pub use responder::{Answered, QUERY_LOG, Responder};
+pub use settings::Settings;
+pub use watched::Look;
 
 use crate::reload::Command;
 use crate::respond::State;
@@ -48,7 +52,6 @@ use mmsg::Batch;
 use process::{Request, Signals};
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
@@ -105,7 +108,7 @@ pub struct Server {
     connections: tcp::Connections,
     batch: Batch,
     responder: Responder,
-    secret_file: secrets::SecretFile,
+    files: settings::Files,
 }
 
 /// The road between the loop and the worker that reads zones.
@@ -149,7 +152,7 @@ impl Server {
         let mut server = Server {
             poll,
             events: Events::with_capacity(EVENTS_LEN),
-            secret_file: secrets::SecretFile::new(Arc::clone(&waker)),
+            files: settings::Files::default(),
             waker,
             signals,
             udp: Vec::new(),
@@ -160,11 +163,6 @@ impl Server {
         };
         listeners.into_iter().try_for_each(|listener| server.add(listener))?;
         Ok(server)
-    }
-
-    /// At SIGHUP, cookie secrets are read from this file again.
-    pub fn watch_secrets(&mut self, path: PathBuf) {
-        self.secret_file.watch(path);
     }
 
     /// What another thread wakes the loop with after it has sent zone changes.
@@ -213,22 +211,12 @@ impl Server {
             worker.apply_changes(&mut self.responder.state);
         }
         if heard.worker {
-            self.change_secrets();
+            self.change_settings();
         }
         let flow = if heard.signal { self.obey(worker) } else { ControlFlow::Continue(()) };
         self.work();
         worker.free(self.responder.take_let_go());
         Ok(flow)
-    }
-
-    /// Takes over cookie secrets that were read again.
-    fn change_secrets(&mut self) {
-        if let Some(cookies) = &mut self.responder.state.cookies
-            && let Some(secrets) = self.secret_file.take()
-        {
-            cookies.secrets = secrets;
-            log::info!("cookie secrets were read again");
-        }
     }
 
     /// Does what signals ask for; whether to go on.
@@ -238,7 +226,7 @@ impl Server {
                 Request::Stop => return ControlFlow::Break(()),
                 Request::Reload => {
                     worker.reload();
-                    self.secret_file.reload();
+                    self.files.ask();
                 }
             }
         }

@@ -2,19 +2,16 @@
 //!
 //! Without a file there is one from the kernel, which ends with the process: clients then get new
 //! cookies, and nothing is lost but a round trip. Servers that share an address share a file. It is
-//! read again at SIGHUP by a thread of its own, because a file may keep its reader waiting and the
-//! loop waits for nobody; if it is no longer good, the secrets stay as they were.
+//! read again when it changes ([`super::watched`]); if it is no longer good, the secrets stay as they
+//! were.
 
 use crate::guard::cookie::{Secret, Secrets, SecretsError};
 use crate::sandbox;
-use mio::Waker;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 
 /// The longest file that is read, in octets: secrets with a page of comments.
 const FILE_LEN_MAX: u64 = 4096;
@@ -30,14 +27,6 @@ pub enum SecretFileError {
     TooLong(PathBuf),
     /// What is in it.
     Content(PathBuf, SecretsError),
-}
-
-/// The secrets of a file, read again on demand.
-pub(super) struct SecretFile {
-    path: Option<PathBuf>,
-    waker: Arc<Waker>,
-    sender: Sender<Secrets>,
-    receiver: Receiver<Secrets>,
 }
 
 /// A secret that nobody knows.
@@ -117,41 +106,12 @@ impl fmt::Display for SecretFileError {
     }
 }
 
-impl SecretFile {
-    /// No file yet; `waker` is how the loop hears of new secrets.
-    pub(super) fn new(waker: Arc<Waker>) -> SecretFile {
-        let (sender, receiver) = mpsc::channel();
-        SecretFile { path: None, waker, sender, receiver }
-    }
-
-    /// This file from now on.
-    pub(super) fn watch(&mut self, path: PathBuf) {
-        self.path = Some(path);
-    }
-
-    /// Has the file read, if there is one.
-    pub(super) fn reload(&self) {
-        let Some(path) = self.path.clone() else { return };
-        let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
-        let thread = std::thread::Builder::new().name("secrets".into());
-        let started = thread.spawn(move || match read(&path) {
-            Ok(secrets) => {
-                let _ = sender.send(secrets); // the loop may have ended
-                let _ = waker.wake();
-            }
-            Err(error) => {
-                log::error!("{error}; the secrets stay as they were\n  {}", error.advice());
-            }
-        });
-        if let Err(error) = started {
-            log::error!("cookie secrets are not read again, they stay as they were: {error}");
-        }
-    }
-
-    /// What the last reading gave, once.
-    pub(super) fn take(&self) -> Option<Secrets> {
-        self.receiver.try_iter().last()
-    }
+/// Reads a file of secrets again; if it is no longer good, says so.
+pub(super) fn read_again(path: &Path) -> Option<Secrets> {
+    let told = |error: SecretFileError| {
+        log::error!("{error}; the secrets stay as they were\n  {}", error.advice());
+    };
+    read(path).map_err(told).ok()
 }
 
 #[cfg(test)]
