@@ -19,6 +19,7 @@
 //!   ── formats ──
 //! wire/        messages as bytes: read a query, write an answer
 //! zonefile/    master files → records with places; goes on after an error
+//! config/      the configuration file → settings with places
 //!   ── meaning ──
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
@@ -34,9 +35,9 @@
 //!
 //! # Arrows
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
-//! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`,
+//! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`, `config → diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
-//! `guard → wire clock`, `transfer → zone wire rr name`,
+//! `guard → wire name clock`, `transfer → zone wire rr name`,
 //! `respond → answer guard transfer zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
 //! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,
@@ -61,6 +62,7 @@
 pub mod answer;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod diag;
 pub mod explain;
 pub mod guard;

@@ -6,11 +6,13 @@
 mod against;
 mod ask;
 mod check;
+mod config;
 mod delegation;
 mod explain;
 mod fix;
 mod fmt;
 mod guards;
+mod live;
 mod logging;
 mod new;
 mod output;
@@ -111,6 +113,11 @@ struct Serve {
     /// Folders of *.zone files, or zone files [default: the folder `zones`]
     #[arg(value_name = "ZONES")]
     paths: Vec<PathBuf>,
+    /// A file with settings: its keys are these flags without their dashes, `zones` for the paths,
+    /// and tables about some zones alone. A flag wins over its key
+    /// [default: /etc/zonesmith/zonesmith.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     zones: Zones,
     /// Where to listen, UDP and TCP; may be repeated. Port 0 takes a free one [default: port 53 on
@@ -128,7 +135,7 @@ struct Serve {
     #[arg(long, value_name = "CHOICE", default_value = "on")]
     cookies: CookieChoice,
     /// A file with the secrets behind cookies, lines of 32 hexadecimal digits: the first makes
-    /// cookies, all are accepted. SIGHUP reads it again [default: a random secret]
+    /// cookies, all are accepted. It is read again when it changes [default: a random secret]
     #[arg(long, value_name = "FILE")]
     cookie_secret: Option<PathBuf>,
     #[command(flatten)]
@@ -285,7 +292,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start(arguments.verbose, arguments.quiet);
     match &arguments.command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Serve(_) => serve::run(&std::env::args_os().collect::<Vec<_>>()),
         Command::Check(check) => check::run(check),
         Command::Explain(explain) => explain::run(explain),
         Command::Fmt(fmt) => fmt::run(fmt),

@@ -1,14 +1,16 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the sandbox, then
 //! the zones, then the loop.
 
+use super::config::{self, ConfigFile, Wanted};
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
-    guards,
+    guards, live,
 };
 use crate::answer::identity::Identity;
-use crate::diag::Severity;
+use crate::diag::{Severity, render};
 use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
+use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::Limiter;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
@@ -19,8 +21,10 @@ use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
-use crate::server::{Server, secrets};
+use crate::server::{Server, Settings, secrets};
+use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,30 +36,61 @@ const ZONES_DEFAULT: &str = "zones";
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// Why the server does not run: an exit code, and what to do about it. It has been logged.
-struct Stopped(u8);
+pub(super) struct Stopped(u8);
 
-/// Serves until told to end.
-pub(super) fn run(serve: &Serve) -> ExitCode {
-    match try_run(serve) {
+/// Serves as the words of the command line say, and the configuration, until told to end.
+pub(super) fn run(typed: &[OsString]) -> ExitCode {
+    match wanted(typed).and_then(|wanted| try_run(wanted, typed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stopped(code)) => ExitCode::from(code),
     }
 }
 
-fn try_run(serve: &Serve) -> Result<(), Stopped> {
-    let (acl, transfer_acl) = acls(serve)?;
+/// What both say together.
+fn wanted(typed: &[OsString]) -> Result<Wanted, Stopped> {
+    config::join(typed).map_err(|report| {
+        log::error!("the configuration cannot be used\n{}", render::report(&report, false));
+        Stopped(EXIT_COMMAND_LINE)
+    })
+}
+
+fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
+    let Wanted { serve, zone_acls, file } = wanted;
+    let serve = &*serve;
+    if let Some(file) = &file {
+        log::info!("configuration: {}", file.path.display());
+    }
+    let settings = settings(serve, zone_acls)?;
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
     let copies = copies(serve)?;
-    enter_sandbox(serve, &sources, copies.as_ref()); // no file is read and no thread is started before
+    // no zone file is read and no thread is started before
+    enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
     let (library, mut state) = load(serve, &sources, copies)?;
     state.cookies = cookies;
-    (state.acl, state.transfer_acl) = (acl, transfer_acl);
-    state.limiter = limiter(serve)?;
-    state.identity = identity(serve);
-    serve_zones(serve, listeners, library, state)
+    let limits = settings.apply(&mut state);
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
+    let server = Server::new(listeners, state, limits);
+    let mut server = server.map_err(|error| cannot_run(&error, ""))?;
+    let watched = live::watch(serve, typed.to_vec(), file, &mut server);
+    watched.map_err(|error| cannot_run(&error, ""))?;
+    serve_zones(server, library, &addresses)
+}
+
+/// What can be changed later, too. Why there are none has been logged.
+pub(super) fn settings(serve: &Serve, zone_acls: PerZone) -> Result<Settings, Stopped> {
+    let (acl, transfer_acl) = acls(serve)?;
+    Ok(Settings {
+        acl,
+        transfer_acl,
+        zone_acls,
+        limiter: limiter(serve)?,
+        policy: serve.answers.policy(),
+        identity: identity(serve),
+        limits: serve.guards.limits(),
+    })
 }
 
 /// The paths of the command line.
@@ -115,11 +150,17 @@ fn copies(serve: &Serve) -> Result<Option<Copies>, Stopped> {
 }
 
 /// Gives up what the server does not need, and says so.
-fn enter_sandbox(serve: &Serve, sources: &Sources, copies: Option<&Copies>) {
+fn enter_sandbox(
+    serve: &Serve,
+    sources: &Sources,
+    copies: Option<&Copies>,
+    file: Option<&ConfigFile>,
+) {
     if serve.no_sandbox {
         return log::warn!("no sandbox: whoever takes over the server has all that its user has");
     }
     let mut plan = readable(serve, sources);
+    file.into_iter().for_each(|file| plan.allow(&file.path));
     copies.into_iter().for_each(|copies| plan.allow_writing(copies.folder()));
     let entered = sandbox::enter(&plan);
     match entered.fence {
@@ -178,8 +219,8 @@ fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
 
 /// Who may ask, and who may have whole zones.
 fn acls(serve: &Serve) -> Result<(Acl, Option<Acl>), Stopped> {
-    let guards = &serve.guards;
-    let acls = guards.acl().and_then(|acl| Ok((acl, guards.transfer_acl()?)));
+    let access = serve.guards.access();
+    let acls = access.ask().and_then(|acl| Ok((acl, access.transfer()?)));
     acls.map_err(|error| {
         cannot_run(&error, guards::ONE_OF_BOTH);
         Stopped(EXIT_COMMAND_LINE)
@@ -306,19 +347,8 @@ pub(super) fn no_zone(sources: &Sources) -> String {
 }
 
 /// Runs the worker and the loop until the loop ends.
-fn serve_zones(
-    serve: &Serve,
-    listeners: Vec<Listener>,
-    library: Library,
-    state: State,
-) -> Result<(), Stopped> {
-    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
-    let hint = delegation::hint(library.zones().filter_map(|held| held.zone), &addresses);
-    let server = Server::new(listeners, state, serve.guards.limits());
-    let mut server = server.map_err(|error| cannot_run(&error, ""))?;
-    if let Some(path) = &serve.cookie_secret {
-        server.watch_secrets(path.clone());
-    }
+fn serve_zones(server: Server, library: Library, addresses: &[SocketAddr]) -> Result<(), Stopped> {
+    let hint = delegation::hint(library.zones().filter_map(|held| held.zone), addresses);
     let waker = server.waker();
     let wake = Box::new(move || {
         if let Err(error) = waker.wake() {
