@@ -25,10 +25,6 @@ pub(super) struct Guards {
     /// Who may not ask; may be repeated [default: nobody]
     #[arg(long, value_name = "ADDRESSES", value_parser = block)]
     deny: Vec<Prefix>,
-    /// Who may have whole zones by AXFR and IXFR, as in 192.0.2.53; may be repeated. All others get
-    /// REFUSED [default: nobody]
-    #[arg(long, value_name = "ADDRESSES", value_parser = block)]
-    allow_transfer: Vec<Prefix>,
     /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second; 0
     /// sets no limit. Who comes with a cookie of ours has none
     #[arg(long, value_name = "ANSWERS", default_value = "200", value_parser = rate())]
@@ -67,12 +63,6 @@ impl Guards {
     /// Who may ask.
     pub(super) fn acl(&self) -> Result<Acl, Contradiction> {
         Acl::new(&self.allow, &self.deny)
-    }
-
-    /// Who may have whole zones; nobody if none.
-    pub(super) fn transfer_acl(&self) -> Result<Option<Acl>, Contradiction> {
-        let allowed = &self.allow_transfer;
-        (!allowed.is_empty()).then(|| Acl::new(allowed, &[])).transpose()
     }
 
     /// How many TCP connections there may be, and for how long.
@@ -120,7 +110,7 @@ fn idle(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a block of addresses.
-fn block(text: &str) -> Result<Prefix, String> {
+pub(super) fn block(text: &str) -> Result<Prefix, String> {
     text.parse().map_err(|error: prefix::PrefixError| error.to_string())
 }
 

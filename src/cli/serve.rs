@@ -178,8 +178,7 @@ fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
 
 /// Who may ask, and who may have whole zones.
 fn acls(serve: &Serve) -> Result<(Acl, Option<Acl>), Stopped> {
-    let guards = &serve.guards;
-    let acls = guards.acl().and_then(|acl| Ok((acl, guards.transfer_acl()?)));
+    let acls = serve.guards.acl().and_then(|acl| Ok((acl, serve.transfers.acl()?)));
     acls.map_err(|error| {
         cannot_run(&error, guards::ONE_OF_BOTH);
         Stopped(EXIT_COMMAND_LINE)
@@ -319,6 +318,7 @@ fn serve_zones(
     if let Some(path) = &serve.cookie_secret {
         server.watch_secrets(path.clone());
     }
+    announce(serve, &mut server)?;
     let waker = server.waker();
     let wake = Box::new(move || {
         if let Err(error) = waker.wake() {
@@ -340,6 +340,19 @@ fn serve_zones(
         log::error!("the thread that reads zone files had ended with a panic");
     }
     served.map(|_| ()).map_err(|error| cannot_run(&error, ""))
+}
+
+/// Has zones announced to secondaries, if there are any.
+fn announce(serve: &Serve, server: &mut Server) -> Result<(), Stopped> {
+    let secondaries = serve.transfers.secondaries();
+    if secondaries.is_empty() {
+        return Ok(());
+    }
+    let seed = secrets::random_octets().map_err(|error| {
+        cannot_run(&error, "without randomness nobody is notified: leave out `--notify`")
+    })?;
+    let announced = server.announce_to(secondaries, u64::from_be_bytes(seed));
+    announced.map_err(|error| cannot_run(&format!("a socket for --notify: {error}"), ""))
 }
 
 /// Tells why the server cannot run.
