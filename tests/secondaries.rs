@@ -103,6 +103,52 @@ fn dig_and_kdig_get_what_the_file_says() {
     server.stop().unwrap();
 }
 
+/// What changed since a serial, as a program shows it, spaces made one.
+fn changes(program: &str, server: SocketAddr, transport: &str) -> Vec<String> {
+    let program = peers::find(program).unwrap();
+    let (ip, port) = (format!("@{}", server.ip()), server.port().to_string());
+    let mut command = plain(&program);
+    command.args([&ip, "-p", &port, transport, "+noall", "+answer", APEX, "-t", "ixfr=1"]);
+    let run = ended(&mut command);
+    let shown = run.stdout.lines().filter(|line| !line.is_empty() && !line.starts_with(';'));
+    shown.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn dig_and_kdig_get_what_changed_over_tcp_and_udp() {
+    let folder = folder();
+    let zones = folder.path();
+    save(zones, &text(APEX, 1, 50));
+    let server = Server::start(zones, &["--allow-transfer", "127.0.0.0/8"]).unwrap();
+    save(zones, &text(APEX, 2, 51).replace("h7 A 192.0.2.7", "h7 A 198.51.100.7"));
+    assert!(wait_until(|| server.log().contains("serial 1 → 2")), "{}", server.log());
+    let soa = |serial| {
+        format!("{APEX}. 300 IN SOA ns1.{APEX}. admin.{APEX}. {serial} 7200 900 1209600 300")
+    };
+    let expected = [
+        soa(2),
+        soa(1),
+        format!("h7.{APEX}. 300 IN A 192.0.2.7"),
+        soa(2),
+        format!("h7.{APEX}. 300 IN A 198.51.100.7"),
+        format!("h50.{APEX}. 300 IN A 192.0.2.50"),
+        format!("h50.{APEX}. 300 IN TXT \"host 50\""),
+        soa(2),
+    ];
+    for (program, transport) in
+        [("dig", "+tcp"), ("dig", "+notcp"), ("kdig", "+tcp"), ("kdig", "+notcp")]
+    {
+        if peers::find(program).is_some() {
+            assert_eq!(
+                changes(program, server.address, transport),
+                expected,
+                "{program} {transport}"
+            );
+        }
+    }
+    server.stop().unwrap();
+}
+
 /// A server of others with its own configuration and files, which survive it.
 struct Partner {
     program: PathBuf,
@@ -233,8 +279,12 @@ fn it_holds_what_we_serve(name: &str) {
     partner.wait_for(1, &file);
     save(&zones, &text(APEX, 2, 1100));
     partner.wait_for(2, &file);
-    save(&zones, &text(APEX, 3, 900));
+    save(&zones, &text(APEX, 3, 900).replace("h7 A 192.0.2.7", "H7 A 198.51.100.7"));
     partner.wait_for(3, &file);
+    for serial in [2, 3] {
+        let sent = format!("serial {serial}: changes in 1 message");
+        assert!(server.log().contains(&sent), "{sent}:\n{}", server.log());
+    }
 
     daemon.kill();
     save(&zones, &text(APEX, 4, 1000));

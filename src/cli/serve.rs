@@ -218,6 +218,7 @@ fn load(
         remove_after: serve.remove_after,
         hold_damaged: serve.hold_damaged == Choice::Yes,
         copies,
+        history: serve.transfers.are_allowed(),
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();

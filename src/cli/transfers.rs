@@ -27,6 +27,11 @@ impl Transfers {
         (!allowed.is_empty()).then(|| Acl::new(allowed, &[])).transpose()
     }
 
+    /// Whether anybody may have whole zones.
+    pub(super) fn are_allowed(&self) -> bool {
+        !self.allow_transfer.is_empty()
+    }
+
     /// Who is told of changes.
     pub(super) fn secondaries(&self) -> &[SocketAddr] {
         &self.notify

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::load_allowing;
+use super::load::{Loaded, load_allowing};
 use super::notice::Notice;
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
@@ -260,9 +260,19 @@ impl Library {
         !self.debounce.is_settled(file) && !self.is_as_read(file, *seen)
     }
 
+    /// Has a version remember what changed since those before it.
+    fn remember(&self, file: &Path, loaded: &mut Loaded) {
+        let zone = loaded.zone.as_mut().filter(|_| self.options.history);
+        let Some(zone) = zone else { return };
+        if let Some(before) = self.claims.would_replace(file, &zone.apex().to_buf()) {
+            zone.follow(&before);
+        }
+    }
+
     fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
         let Reading { file, before, after, began, mut loaded } = reading;
         self.revive(&file, &mut loaded, step);
+        self.remember(&file, &mut loaded);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()

@@ -75,6 +75,8 @@ pub struct Options {
     pub hold_damaged: bool,
     /// Where the last good version of each zone is kept.
     pub copies: Option<Copies>,
+    /// Whether zones remember what changed since earlier versions, for secondaries.
+    pub history: bool,
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -88,6 +90,7 @@ impl Default for Options {
             remove_after: REMOVE_AFTER_DEFAULT,
             hold_damaged: true,
             copies: None,
+            history: false,
         }
     }
 }
