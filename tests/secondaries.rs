@@ -13,7 +13,7 @@ use daemon::{Daemon, ask};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use support::peers;
 use support::program::{ended, folder, free_port, plain};
@@ -145,6 +145,27 @@ fn dig_and_kdig_get_what_changed_over_tcp_and_udp() {
                 "{program} {transport}"
             );
         }
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_change_that_does_not_raise_the_serial_names_the_secondaries_that_miss_it() {
+    let folder = folder();
+    let zones = folder.path();
+    save(zones, &text(APEX, 5, 10));
+    let [one, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let [one, other] = [&one, &other].map(|socket| socket.local_addr().unwrap().to_string());
+    let allow = ["--allow-transfer", "127.0.0.1", "--notify", &one, "--notify", &other];
+    let server = Server::start(zones, &allow).unwrap();
+    let warning = format!("{APEX}. stays as it was at {one}, {other}: the serial did not rise");
+    save(zones, &text(APEX, 6, 11));
+    assert!(wait_until(|| server.log().contains("serial 5 → 6")), "{}", server.log());
+    assert!(!server.log().contains(&warning));
+    for (serial, count) in [(6, 1), (4, 2)] {
+        save(zones, &text(APEX, serial, 12 + count));
+        let told = || server.log().matches(&warning).count() == usize::try_from(count).unwrap();
+        assert!(wait_until(told), "{serial}: {}", server.log());
     }
     server.stop().unwrap();
 }

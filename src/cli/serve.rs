@@ -219,6 +219,7 @@ fn load(
         hold_damaged: serve.hold_damaged == Choice::Yes,
         copies,
         history: serve.transfers.are_allowed(),
+        secondaries: serve.transfers.secondaries().to_vec(),
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();

@@ -13,7 +13,7 @@ use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
 use super::load::{Loaded, load_allowing};
-use super::notice::Notice;
+use super::notice::{Notice, SerialStep};
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
 use super::version::Version;
@@ -281,7 +281,25 @@ impl Library {
         {
             self.sweep_by(now); // other directories are to be watched
         }
+        let told_before = step.notices.len();
         self.claims.commit(&file, version, loaded, now, step);
+        self.name_who_misses(told_before, step);
+    }
+
+    /// Names the secondaries that will not see the changes told from there on: they look whether the
+    /// serial has risen (RFC 1996 §4.5, RFC 1034 §4.3.5).
+    fn name_who_misses(&self, told_before: usize, step: &mut Step) {
+        let secondaries = &self.options.secondaries;
+        let unseen = |notice: &Notice| match notice {
+            Notice::Reloaded { apex, step, .. } if *step != SerialStep::Forward => {
+                Some(Notice::Unseen { apex: apex.clone(), secondaries: secondaries.clone() })
+            }
+            _ => None,
+        };
+        if !secondaries.is_empty() {
+            let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
+            step.notices.extend(more);
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub mod worker;
 use crate::name::NameBuf;
 use crate::zone::set::{Change, Slot};
 use notice::Notice;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,9 @@ pub struct Options {
     pub copies: Option<Copies>,
     /// Whether zones remember what changed since earlier versions, for secondaries.
     pub history: bool,
+    /// The secondaries that are told of changes. They go by the serial alone: a warning names them when a
+    /// change does not raise it.
+    pub secondaries: Vec<SocketAddr>,
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -91,6 +95,7 @@ impl Default for Options {
             hold_damaged: true,
             copies: None,
             history: false,
+            secondaries: Vec::new(),
         }
     }
 }
