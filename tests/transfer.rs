@@ -14,8 +14,9 @@ use std::sync::Arc;
 use support::message::Message;
 use support::query::Query;
 use zonesmith::guard::acl::Acl;
+use zonesmith::guard::rrl::{Limiter, Rates};
 use zonesmith::reload::load::{Lints, load_text};
-use zonesmith::respond::{Outcome, Peer, Policy, State, Transport, respond};
+use zonesmith::respond::{Outcome, Peer, Policy, Reason, State, Transport, respond};
 use zonesmith::rr::Record;
 use zonesmith::transfer::{MESSAGE_LEN_MAX, Outgoing, Progress};
 use zonesmith::zone::Zone;
@@ -374,4 +375,25 @@ fn the_soa_alone_is_for_who_has_the_version_or_a_later_one_or_asks_over_udp() {
             assert_eq!(records.len(), count, "{serial} {transport:?}");
         }
     }
+}
+
+#[test]
+fn what_changed_is_sent_over_udp_no_more_often_than_other_answers() {
+    let before = zone(&version(1, 1));
+    let mut state = server(&following(&version(2, 3), &before));
+    let rates = Rates { per_second: 1, slip: 1, exempt: vec![] };
+    state.limiter = Some(Limiter::new(rates, [0; 16]));
+    let query = changes_asked("big.example.", 1, true);
+    let peer = Peer { transport: Transport::Udp, source: ([192, 0, 2, 1], 5353).into() };
+    let mut ask = || {
+        let mut out = Vec::new();
+        let outcome = respond(&query, peer, Default::default(), &mut state, &mut out);
+        (outcome, out)
+    };
+    let (outcome, changes) = ask();
+    assert_eq!(outcome, Outcome::Send(Reason::Transferred));
+    assert_eq!(Message::decode(&changes).unwrap().answer.len(), 5);
+    let (outcome, cut) = ask();
+    assert_eq!(outcome, Outcome::Send(Reason::OverRate));
+    assert!(cut.len() < query.len() && cut[2] & 2 != 0, "TC and nothing else: {cut:x?}");
 }

@@ -6,7 +6,7 @@ use super::support::query::{Query, Transport};
 use super::support::server::{DEADLINE, framed, wait_until};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -47,11 +47,15 @@ impl Daemon {
         Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
-    /// Ends it and its children as a power failure would.
+    /// Ends it and its children as a power failure would, and waits until the last has let go of the
+    /// port.
     pub(crate) fn kill(mut self) {
         let group = format!("kill -KILL -{}", self.child.id());
         let _ = Command::new("sh").args(["-c", &group]).status();
         let _ = self.child.wait();
+        let address = self.address;
+        let is_free = || UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok();
+        assert!(wait_until(is_free), "{address} is still taken");
     }
 }
 
