@@ -49,9 +49,9 @@
 //!   slot between two polls. There is no lock.
 //! - A file that cannot be used leaves the last good version serving: [`zone::set::Slot::Stale`].
 //! - Hostile bytes are data: [`wire`] and [`answer`] return outcomes. A response is never answered.
-//! - Nothing leaves the machine unasked: answers are all that a server sends, and `check --against`
-//!   asks the server that it is given.
-//! - [`respond::respond`] does not allocate; `tests/alloc.rs` counts.
+//! - Nothing leaves the machine unasked: answers are all that a server sends, announcements to
+//!   secondaries that it is given, and `check --against` asks the server that it is given.
+//! - [`respond::respond`] does not allocate, but to begin a transfer; `tests/alloc.rs` counts.
 //!
 //! # Words
 //! RFC 9499's: *qname* what is asked for; *owner* whose record it is; *apex* the zone's own name;

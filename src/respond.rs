@@ -193,7 +193,7 @@ fn long_road(
 ) -> Outcome {
     let tcp_idle_ds = state.tcp_idle_ds;
     let State { zones, policy, identity, acl, transfer_acl, zone_acls, .. } = state;
-    let State { cookies, limiter, scratch, hashes, names, .. } = state;
+    let State { cookies, limiter, scratch, hashes, names, transfer_writer, .. } = state;
     let (cookies, transfer_acl) = (cookies.as_ref(), transfer_acl.as_ref());
     let setting =
         Setting { from, now, identity, acl, transfer_acl, zone_acls, cookies, tcp_idle_ds };
@@ -216,8 +216,9 @@ fn long_road(
     let verdict = match setting.decide(request, proof, hashes, zones) {
         Wanted::Answer(verdict) => verdict,
         Wanted::Zone(slot, zone) => {
-            match transfer::begin(message, request, opt.as_ref(), from, zone) {
-                Some(outgoing) => return Outcome::Stream(Box::new(outgoing)),
+            let asked = transfer::Asked { message, request, opt: opt.as_ref(), from };
+            match transfer::start(&asked, zone, transfer_writer, &mut meter, out) {
+                Some(outcome) => return outcome,
                 None => Verdict::Answer(slot, zone),
             }
         }
@@ -229,8 +230,7 @@ fn long_road(
         Verdict::Answer(slot, zone) => {
             let terms = terms(request, zones, *policy);
             let question = transfer::in_one_message(request.question);
-            tell_version(&mut response, request, zone);
-            response.set_apex(zone.apex());
+            set_zone(&mut response, request, zone);
             let mut reply = Reply::new(zone, question.name);
             answer::answer(&mut reply, question, hashes, terms, scratch);
             claim_authority(&mut response, &reply, question);
@@ -418,8 +418,9 @@ fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms
     }
 }
 
-/// RFC 9660 §2: the version of the zone that holds the question's name, for who asks for that.
-fn tell_version(response: &mut Response<'_>, request: &Request<'_>, zone: &Zone) {
+/// The zone that holds the question's name, and its version for who asks for that (RFC 9660 §2).
+fn set_zone<'z>(response: &mut Response<'z>, request: &Request<'_>, zone: &'z Zone) {
+    response.set_apex(zone.apex());
     if request.edns.is_some_and(|edns| edns.options.zone_version) {
         let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
         response.set_zone_version(ZoneVersion { labels, serial: zone.serial() });

@@ -142,7 +142,7 @@ fn idle(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a block of addresses.
-fn block(text: &str) -> Result<Prefix, String> {
+pub(super) fn block(text: &str) -> Result<Prefix, String> {
     text.parse().map_err(|error: prefix::PrefixError| error.to_string())
 }
 

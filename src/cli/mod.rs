@@ -18,6 +18,7 @@ mod new;
 mod output;
 mod replace;
 mod serve;
+mod transfers;
 
 use crate::answer::identity::TEXT_LEN_MAX;
 use crate::diag::{self, Code};
@@ -140,6 +141,8 @@ struct Serve {
     cookie_secret: Option<PathBuf>,
     #[command(flatten)]
     guards: guards::Guards,
+    #[command(flatten)]
+    transfers: transfers::Transfers,
     /// What to tell those who ask for NSID: text, or octets as in 0x0a0b [default: nothing]
     #[arg(long, value_name = "TEXT", value_parser = nsid)]
     nsid: Option<ArrayVec<u8, NSID_LEN_MAX>>,

@@ -68,7 +68,8 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     // no zone file is read and no thread is started before
     enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
-    let (library, mut state) = load(serve, &sources, copies)?;
+    let history = settings.transfer_acl.is_some() || settings.zone_acls.has_transfers();
+    let (library, mut state) = load(serve, &sources, copies, history)?;
     state.cookies = cookies;
     let limits = settings.apply(&mut state);
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
@@ -76,6 +77,7 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
     let watched = live::watch(serve, typed.to_vec(), file, &mut server);
     watched.map_err(|error| cannot_run(&error, ""))?;
+    announce(serve, &mut server)?;
     serve_zones(server, library, &addresses)
 }
 
@@ -250,6 +252,7 @@ fn load(
     serve: &Serve,
     sources: &Sources,
     copies: Option<Copies>,
+    history: bool,
 ) -> Result<(Library, State), Stopped> {
     let options = Options {
         watch: match serve.watch {
@@ -260,6 +263,8 @@ fn load(
         remove_after: serve.remove_after,
         hold_damaged: serve.hold_damaged == Choice::Yes,
         copies,
+        history,
+        secondaries: serve.transfers.secondaries().to_vec(),
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();
@@ -370,6 +375,19 @@ fn serve_zones(server: Server, library: Library, addresses: &[SocketAddr]) -> Re
         log::error!("the thread that reads zone files had ended with a panic");
     }
     served.map(|_| ()).map_err(|error| cannot_run(&error, ""))
+}
+
+/// Has zones announced to secondaries, if there are any.
+fn announce(serve: &Serve, server: &mut Server) -> Result<(), Stopped> {
+    let secondaries = serve.transfers.secondaries();
+    if secondaries.is_empty() {
+        return Ok(());
+    }
+    let seed = secrets::random_octets().map_err(|error| {
+        cannot_run(&error, "without randomness nobody is notified: leave out `--notify`")
+    })?;
+    let announced = server.announce_to(secondaries, u64::from_be_bytes(seed));
+    announced.map_err(|error| cannot_run(&format!("a socket for --notify: {error}"), ""))
 }
 
 /// Tells why the server cannot run.

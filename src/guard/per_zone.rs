@@ -34,6 +34,11 @@ impl PerZone {
         self.rules.is_empty()
     }
 
+    /// Whether a rule lets somebody have zones whole.
+    pub fn has_transfers(&self) -> bool {
+        self.rules.values().any(|rule| rule.transfer.is_some())
+    }
+
     /// Who may ask about a zone, if a rule says so.
     pub fn ask(&self, apex: Name<'_>) -> Option<&Acl> {
         self.find(apex, |rule| rule.ask.as_ref())

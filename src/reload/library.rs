@@ -12,8 +12,8 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::load_allowing;
-use super::notice::Notice;
+use super::load::{Loaded, load_allowing};
+use super::notice::{Notice, SerialStep};
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
 use super::version::Version;
@@ -260,9 +260,19 @@ impl Library {
         !self.debounce.is_settled(file) && !self.is_as_read(file, *seen)
     }
 
+    /// Has a version remember what changed since those before it.
+    fn remember(&self, file: &Path, loaded: &mut Loaded) {
+        let zone = loaded.zone.as_mut().filter(|_| self.options.history);
+        let Some(zone) = zone else { return };
+        if let Some(before) = self.claims.would_replace(file, &zone.apex().to_buf()) {
+            zone.follow(&before);
+        }
+    }
+
     fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
         let Reading { file, before, after, began, mut loaded } = reading;
         self.revive(&file, &mut loaded, step);
+        self.remember(&file, &mut loaded);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
@@ -271,7 +281,25 @@ impl Library {
         {
             self.sweep_by(now); // other directories are to be watched
         }
+        let told_before = step.notices.len();
         self.claims.commit(&file, version, loaded, now, step);
+        self.name_who_misses(told_before, step);
+    }
+
+    /// Names the secondaries that will not see the changes told from there on: they look whether the
+    /// serial has risen (RFC 1996 §4.5, RFC 1034 §4.3.5).
+    fn name_who_misses(&self, told_before: usize, step: &mut Step) {
+        let secondaries = &self.options.secondaries;
+        let unseen = |notice: &Notice| match notice {
+            Notice::Reloaded { apex, step, .. } if *step != SerialStep::Forward => {
+                Some(Notice::Unseen { apex: apex.clone(), secondaries: secondaries.clone() })
+            }
+            _ => None,
+        };
+        if !secondaries.is_empty() {
+            let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
+            step.notices.extend(more);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::folder::Folder;
 use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
 use log::Level;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,13 @@ pub enum Notice {
         step: SerialStep,
         /// Warnings.
         report: Report,
+    },
+    /// A change that these secondaries will not see: the serial did not rise.
+    Unseen {
+        /// The zone.
+        apex: NameBuf,
+        /// Where they are.
+        secondaries: Vec<SocketAddr>,
     },
     /// A file was read again and holds what it held. `stale` if it was broken in between.
     Unchanged {
@@ -208,7 +216,7 @@ impl Notice {
             }
             Notice::Folder { state: Folder::Listed(1..), .. } => Level::Info,
             Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
-            Notice::WatchFailed { .. } | Notice::EventsLost => Level::Warn,
+            Notice::WatchFailed { .. } | Notice::EventsLost | Notice::Unseen { .. } => Level::Warn,
             Notice::Unchanged { stale: false, .. } => Level::Debug,
             Notice::Copy(news) => news.level(),
             _ => Level::Info,
@@ -288,6 +296,10 @@ impl Notice {
                 format!("{apex} is served no more: {} does not hold it any more", file.display())
             }
             Notice::Folder { folder, state } => folder_line(folder, state),
+            Notice::Unseen { apex, secondaries } => {
+                let all: Vec<String> = secondaries.iter().map(ToString::to_string).collect();
+                format!("{apex} stays as it was at {}: the serial did not rise", all.join(", "))
+            }
             Notice::HeldOpen { file } => {
                 let file = file.display();
                 format!("{file}: a program is writing it; it is read when that program closes it")

@@ -6,13 +6,16 @@ use crate::wire::codes::Rcode;
 use crate::wire::edns::Opt;
 use crate::wire::request::Request;
 use crate::wire::{HEADER_LEN, bits};
+use crate::zone::diff::ChangeSet;
 use crate::zone::{RECORD_HEAD_LEN, Zone};
 use std::sync::Arc;
 
-/// A zone on its way to another server (RFC 5936 §2.2): its SOA, every other record once, its SOA
-/// again.
+/// A zone on its way to another server: its SOA, every other record once (RFC 5936 §2.2) or what changed
+/// (RFC 1995 §4), its SOA again.
 pub struct Outgoing {
     zone: Arc<Zone>,
+    /// What changed in it, if that is all that is sent (RFC 1995 §4).
+    changes: Option<Arc<ChangeSet>>,
     /// The header, and for the first message the question.
     head: Vec<u8>,
     /// The OPT record of the first message; empty if there was none in the question (§2.2.5).
@@ -27,6 +30,8 @@ pub struct Outgoing {
 enum Stage {
     First,
     Zone(Walk),
+    /// From here on in the change set.
+    Changes(usize),
     Last,
     /// The SOA alone, for who has that version already (RFC 1995 §2).
     Alone,
@@ -47,16 +52,27 @@ pub enum Progress {
 impl Outgoing {
     /// The answer to `request`: the whole zone.
     pub fn whole(zone: &Arc<Zone>, request: &Request<'_>, opt: Option<&Opt<'_>>) -> Outgoing {
-        Outgoing::new(zone, request, opt, Stage::First)
+        Outgoing::new(zone, None, request, opt, Stage::First)
+    }
+
+    /// The answer to `request`: what changed.
+    pub fn changes(
+        zone: &Arc<Zone>,
+        changes: &Arc<ChangeSet>,
+        request: &Request<'_>,
+        opt: Option<&Opt<'_>>,
+    ) -> Outgoing {
+        Outgoing::new(zone, Some(Arc::clone(changes)), request, opt, Stage::First)
     }
 
     /// The answer to `request`: which version there is.
     pub fn version(zone: &Arc<Zone>, request: &Request<'_>, opt: Option<&Opt<'_>>) -> Outgoing {
-        Outgoing::new(zone, request, opt, Stage::Alone)
+        Outgoing::new(zone, None, request, opt, Stage::Alone)
     }
 
     fn new(
         zone: &Arc<Zone>,
+        changes: Option<Arc<ChangeSet>>,
         request: &Request<'_>,
         opt: Option<&Opt<'_>>,
         stage: Stage,
@@ -66,7 +82,8 @@ impl Outgoing {
         head[2..4].copy_from_slice(&header.to_be_bytes());
         let mut octets = Vec::new();
         opt.into_iter().for_each(|opt| opt.write(Rcode::NOERROR, &mut octets));
-        Outgoing { zone: Arc::clone(zone), head, opt: octets, stage, messages: 0, octets: 0 }
+        let (zone, messages) = (Arc::clone(zone), 0);
+        Outgoing { zone, changes, head, opt: octets, stage, messages, octets: 0 }
     }
 
     /// Appends the next message, of at most `len_max` octets unless its first record alone is longer.
@@ -75,8 +92,8 @@ impl Outgoing {
         let is_first = self.messages == 0;
         let head = if is_first { &self.head[..] } else { &self.head[..HEADER_LEN] };
         let opt = if is_first { &self.opt[..] } else { &[] };
-        let mut message = writer.begin(head, len_max - opt.len(), out);
-        self.stage = fill(self.stage, &self.zone, &mut message);
+        let mut message = writer.begin(head, len_max.saturating_sub(opt.len()), out);
+        self.stage = fill(self.stage, &self.zone, self.changes.as_deref(), &mut message);
         let is_empty = message.is_empty();
         message.finish(u16::from(is_first), opt);
         self.messages += 1;
@@ -106,12 +123,27 @@ impl Outgoing {
 }
 
 /// Fills a message from a stage on; gives the stage of the next one.
-fn fill(mut stage: Stage, zone: &Zone, message: &mut Message<'_>) -> Stage {
+fn fill(
+    mut stage: Stage,
+    zone: &Zone,
+    changes: Option<&ChangeSet>,
+    message: &mut Message<'_>,
+) -> Stage {
     let soa = zone.soa().records();
     let soa = &soa[RECORD_HEAD_LEN - 10..];
     loop {
         stage = match stage {
-            Stage::First if message.take(zone.apex(), soa) => Stage::Zone(Walk::default()),
+            Stage::First if message.take(zone.apex(), soa) => match changes {
+                Some(_) => Stage::Changes(0),
+                None => Stage::Zone(Walk::default()),
+            },
+            Stage::Changes(at) => match changes.and_then(|changes| changes.record_at(at)) {
+                None => Stage::Last,
+                Some((owner, body)) if message.take(owner, body) => {
+                    Stage::Changes(at + owner.as_wire().len() + body.len())
+                }
+                Some(_) => return stage,
+            },
             Stage::Zone(mut walk) => match walk.go(zone, |owner, body| message.take(owner, body)) {
                 true => Stage::Last,
                 false => return Stage::Zone(walk),
@@ -135,7 +167,12 @@ impl std::fmt::Display for Outgoing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (apex, serial, messages) = (self.zone.apex(), self.zone.serial(), self.messages);
         let plural = if messages == 1 { "" } else { "s" };
-        write!(f, "{apex} serial {serial}: {messages} message{plural}, {} octets", self.octets)
+        let what = if self.changes.is_some() { "changes in " } else { "" };
+        write!(
+            f,
+            "{apex} serial {serial}: {what}{messages} message{plural}, {} octets",
+            self.octets
+        )
     }
 }
 

@@ -246,6 +246,7 @@ impl Builder {
             sets: Vec::with_capacity(set_count),
             index: HashTable::with_capacity(hashes.len()),
             denial: None,
+            history: Vec::new(),
             signed: false,
             ready_soa: NegativeSoa::default(),
             labels_max: 0,
