@@ -31,6 +31,8 @@ mod outlet;
 pub mod places;
 mod reach;
 mod reading;
+#[cfg(test)]
+mod simulation;
 mod succession;
 mod sweep;
 #[cfg(test)]
