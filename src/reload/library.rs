@@ -16,6 +16,7 @@ use super::load::load_allowing;
 use super::notice::Notice;
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
+use super::trust::Trust;
 use super::version::Version;
 use super::watch::{Hit, Watch};
 use super::{Command, Options, Step, WatchMode};
@@ -42,6 +43,7 @@ pub struct Library {
     pub(super) claims: Claims,
     pub(super) debounce: Debounce,
     pub(super) watch: Watch,
+    pub(super) trust: Trust,
     pub(super) listing: Listing,
     pub(super) reach: Reach,
     /// The folders that were empty or missing and are being filled again, and when each last grew.
@@ -71,6 +73,7 @@ impl Library {
         let (commands, now) = (channel(), Instant::now());
         let mut library = Library {
             watch: Watch::new(options.watch, commands.0.clone()),
+            trust: Trust::default(),
             claims: Claims::new(options.remove_after),
             debounce: Debounce::default(),
             listing: Listing::default(),
@@ -144,6 +147,7 @@ impl Library {
 
     fn take_events(&mut self, now: Instant, step: &mut Step) {
         for hit in self.watch.take(&self.reach) {
+            self.trust.heard(&hit);
             match hit {
                 Hit::File(file, touch) => self.take_touch(&file, touch, now),
                 Hit::Sweep => self.sweep_by(now),
