@@ -336,6 +336,10 @@ fn a_second_file_for_a_zone_is_named_and_left_out() {
     lab.write("second.zone", &second);
     lab.says("second.zone");
     lab.says("example.zone");
+    for name in ["EXAMPLE.zone", "example..zone"] {
+        lab.write(name, &zone(8, 8)); // names of the same zone
+        lab.says(&format!("/{name} is not; remove one of them"));
+    }
     assert_eq!(lab.ask("www.example."), "192.0.2.1");
 }
 

@@ -64,6 +64,15 @@ impl Lab {
         Some(Lab { base, server })
     }
 
+    /// Runs a script among the mounts that the server sees; false where only root may.
+    fn among_its_mounts(&self, script: &str) -> bool {
+        let Some(nsenter) = peers::find("nsenter") else { return false };
+        let mut command = plain(&nsenter);
+        command.args(["--mount", "--target", &self.server.pid().to_string()]);
+        command.args(["/bin/sh", "-euc", script]).env("zones", self.path("zones"));
+        command.status().unwrap().success()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.base.path().join(name)
     }
@@ -144,4 +153,34 @@ fn where_events_come_nothing_is_said() {
         lab.server.becomes("www.example.", &format!("192.0.2.{last}"));
     }
     assert!(!lab.server.log().lines().any(is_told), "{}", lab.server.log());
+}
+
+/// Where the disk of the zones is unmounted, an empty folder stays.
+#[test]
+fn a_folder_that_is_unmounted_and_mounted_again() {
+    let Some(lab) = Lab::start(
+        "mkdir $host.d; mv $zones/* $host.d; mount -t tmpfs none $zones; cp $host.d/* $zones",
+    ) else {
+        return;
+    };
+    if !lab.among_its_mounts("umount $zones") {
+        let _ =
+            writeln!(std::io::stderr(), "skipped: mounts of other processes are not allowed here");
+        return;
+    }
+    lab.server.signal("HUP").unwrap();
+    let said = wait_until(|| lab.server.log().contains("zones: holds no zone file"));
+    assert!(said, "{}", lab.server.log());
+    assert_eq!(lab.server.address_of("www.example."), "192.0.2.1");
+    fs::write(lab.path("host.d/example.zone"), zone(2)).unwrap();
+    assert!(lab.among_its_mounts("mount -t tmpfs none $zones"));
+    let copy = format!("cp {}/* $zones", lab.path("host.d").display());
+    assert!(lab.among_its_mounts(&copy));
+    lab.server.signal("HUP").unwrap(); // or ten seconds later: nothing tells of a mount
+    lab.server.becomes("www.example.", "192.0.2.2");
+    for last in [3, 4] {
+        fs::write(lab.path("host.d/example.zone"), zone(last)).unwrap();
+        assert!(lab.among_its_mounts(&copy));
+        lab.server.becomes("www.example.", &format!("192.0.2.{last}"));
+    }
 }

@@ -404,6 +404,20 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_reads_nothing_that_did_not_change() {
+        let dir = folder(&["a.zone", "b.zone"]);
+        let paths = vec![dir.path().to_path_buf()];
+        let (sources, options) = (Sources { paths, ..Sources::default() }, Options::default());
+        let (mut library, _) = Library::load_all_with(read, sources, options);
+        library.step(Instant::now());
+        library.read = |_, _| panic!("not read");
+        for hour in 1..4 {
+            let step = library.step(Instant::now() + hour * LATER);
+            assert_eq!((kinds(&step.notices), step.changes.len()), (vec![], 0));
+        }
+    }
+
+    #[test]
     fn an_empty_file_is_believed_once_it_has_stood_still() {
         let dir = folder(&["a.zone"]);
         let (mut library, _) = library(&dir, &[""]);
