@@ -16,6 +16,7 @@ use super::load::{Loaded, load_allowing};
 use super::notice::{Notice, SerialStep};
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
+use super::trust::Trust;
 use super::version::Version;
 use super::watch::{Hit, Watch};
 use super::{Command, Options, Step, WatchMode};
@@ -42,6 +43,7 @@ pub struct Library {
     pub(super) claims: Claims,
     pub(super) debounce: Debounce,
     pub(super) watch: Watch,
+    pub(super) trust: Trust,
     pub(super) listing: Listing,
     pub(super) reach: Reach,
     /// The folders that were empty or missing and are being filled again, and when each last grew.
@@ -71,6 +73,7 @@ impl Library {
         let (commands, now) = (channel(), Instant::now());
         let mut library = Library {
             watch: Watch::new(options.watch, commands.0.clone()),
+            trust: Trust::default(),
             claims: Claims::new(options.remove_after),
             debounce: Debounce::default(),
             listing: Listing::default(),
@@ -144,6 +147,7 @@ impl Library {
 
     fn take_events(&mut self, now: Instant, step: &mut Step) {
         for hit in self.watch.take(&self.reach) {
+            self.trust.heard(&hit);
             match hit {
                 Hit::File(file, touch) => self.take_touch(&file, touch, now),
                 Hit::Sweep => self.sweep_by(now),
@@ -425,6 +429,20 @@ mod tests {
             ["Rejected", "ReloadedAll"],
             "told at the end"
         );
+    }
+
+    #[test]
+    fn a_sweep_reads_nothing_that_did_not_change() {
+        let dir = folder(&["a.zone", "b.zone"]);
+        let paths = vec![dir.path().to_path_buf()];
+        let (sources, options) = (Sources { paths, ..Sources::default() }, Options::default());
+        let (mut library, _) = Library::load_all_with(read, sources, options);
+        library.step(Instant::now());
+        library.read = |_, _| panic!("not read");
+        for hour in 1..4 {
+            let step = library.step(Instant::now() + hour * LATER);
+            assert_eq!((kinds(&step.notices), step.changes.len()), (vec![], 0));
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod succession;
 mod sweep;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod version;
 mod watch;
 pub mod worker;

@@ -133,10 +133,12 @@ pub enum Notice {
         /// The file.
         file: Arc<Path>,
     },
-    /// The file system's events cannot be had, at least not all of them.
-    WatchFailed {
+    /// The file system's events cannot be had or do not tell of everything. The files are compared.
+    Polled {
         /// Why, and what to do about it.
         why: String,
+        /// How often.
+        every: Duration,
     },
     /// Events were lost; everything is looked at again.
     EventsLost,
@@ -216,7 +218,7 @@ impl Notice {
             }
             Notice::Folder { state: Folder::Listed(1..), .. } => Level::Info,
             Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
-            Notice::WatchFailed { .. } | Notice::EventsLost | Notice::Unseen { .. } => Level::Warn,
+            Notice::Polled { .. } | Notice::EventsLost | Notice::Unseen { .. } => Level::Warn,
             Notice::Unchanged { stale: false, .. } => Level::Debug,
             Notice::Copy(news) => news.level(),
             _ => Level::Info,
@@ -304,7 +306,9 @@ impl Notice {
                 let file = file.display();
                 format!("{file}: a program is writing it; it is read when that program closes it")
             }
-            Notice::WatchFailed { why } => why.clone(),
+            Notice::Polled { why, every } => {
+                format!("{why}; the files are compared every {} seconds", every.as_secs())
+            }
             Notice::Copy(news) => news.line(),
             Notice::ReloadedAll { zones, rejected, writing } => {
                 reloaded_all(*zones, *rejected, *writing)
