@@ -294,7 +294,7 @@ impl<'s> Setting<'s> {
         };
         let asked = edns.options;
         let cookie = asked.cookie.zip(self.cookies).map(|(cookie, cookies)| {
-            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s)
+            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s_modulo())
         });
         let nsid = self.identity.nsid.as_ref().filter(|_| asked.nsid);
         let in_stream = asked.keepalive && self.from.transport == Transport::Tcp;

@@ -91,7 +91,7 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
         Transport::Tcp => respond::Transport::Tcp,
     };
     let from = Peer { transport, source: (SETTING.source, 5353).into() };
-    let now = Now { unix_s: SETTING.unix_s, ..Now::default() };
+    let now = Now { unix_s: SETTING.unix_s.into(), ..Now::default() };
     let query = step.query.asked_in(&SETTING);
     let mut out = BEFORE.to_vec();
     let outcome = respond::respond(&query, from, now, &mut state, &mut out);
