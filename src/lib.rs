@@ -23,7 +23,7 @@
 //!   ── meaning ──
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
-//! guard/       who may ask, and how often: addresses, cookies, rates
+//! guard/       who may ask, and how often: addresses, keys, cookies, rates
 //! transfer/    zones on their way to other servers
 //! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
