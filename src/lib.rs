@@ -30,14 +30,14 @@
 //! sandbox/     what the process may still do once it has its sockets
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
-//! cli/         serve, check, explain, fmt, new
+//! cli/         serve, check, explain, fmt, new, keygen
 //! ```
 //!
 //! # Arrows
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
 //! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`, `config → diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
-//! `guard → wire name clock`, `transfer → zone wire rr name`,
+//! `guard → wire name clock`, `transfer → guard zone wire rr name`,
 //! `respond → answer guard transfer zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
 //! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,

@@ -1,7 +1,7 @@
 //! TSIG: was this message signed with a key that both sides have (RFC 8945)?
 //!
 //! A key has a name, an algorithm and a secret ([`Key`]). [`Keys::verify`] says what a signature
-//! proves, in the order of §5.2: the key, the MAC, the time. What comes of a good one is a
+//! proves, in the order of §5.2: the key, the MAC, the time, the truncation. What comes of a good one is a
 //! [`Signer`], which signs the answer, or one after another all the messages of an answer in many.
 //!
 //! ```text
@@ -10,21 +10,20 @@
 //! … and the next    = HMAC(MAC before, message without TSIG, time and fudge)         §5.3.1
 //! ```
 //!
-//! Every shortened MAC that §5.2.2.1 permits is taken, so nothing is ever BADTRUNC (§5.2.4); ours are
-//! whole. The last time that a key was used is not kept (§5.2.3 recommends it): queries over UDP may
+//! A MAC is to be whole, as ours are, unless the key's file says how short it may be (§7). The last time that a key was used is not kept (§5.2.3 recommends it): queries over UDP may
 //! overtake each other, and one that is sent again gets what it got before, and changes nothing.
 
 mod file;
 mod key;
 mod sign;
 
-pub use file::{KeyFileError, KeyFileProblem, print, read};
+pub use file::{KeyFileError, KeyFileProblem, is_printable, print, read};
 pub use key::{Algorithm, KEY_NAME_LEN_MAX, Key, Keys, MAC_LEN_MAX, SameName};
 pub use sign::{Signer, refusal_len, refuse};
 
 use crate::wire::HEADER_LEN;
 use crate::wire::tsig::Tsig;
-use key::{Hasher, MAC_LEN_MIN};
+use key::Hasher;
 
 /// What a signature proves.
 #[derive(Debug)]
@@ -40,6 +39,9 @@ pub enum Verdict {
     /// That who has the key wrote the message, at another time. The answer is NOTAUTH, and to be
     /// signed: that says BADTIME.
     BadTime(Signer),
+    /// That who has the key wrote the message, by a shorter MAC than that key is worth. The answer is
+    /// NOTAUTH, and to be signed: that says BADTRUNC.
+    BadTruncation(Signer),
     /// Nothing: the MAC has a length that none may have. The answer is FORMERR.
     BadLength,
 }
@@ -53,8 +55,8 @@ impl Keys {
         let Some(key) = key.filter(|key| Some(key.algorithm()) == algorithm) else {
             return Verdict::BadKey; // §5.2.1
         };
-        let whole = key.algorithm().mac_len();
-        if !(MAC_LEN_MIN.max(whole / 2)..=whole).contains(&tsig.mac.len()) {
+        let (shortest, whole) = (key.algorithm().mac_len_min(), key.algorithm().mac_len());
+        if !(shortest..=whole).contains(&tsig.mac.len()) {
             return Verdict::BadLength; // §5.2.2.1
         }
         let mut hasher = key.hasher();
@@ -65,6 +67,9 @@ impl Keys {
         let signer = Signer::first(key.clone(), tsig.mac);
         if now_s.abs_diff(tsig.time_s) > tsig.fudge_s.into() {
             return Verdict::BadTime(signer.at_their_time(tsig)); // §5.2.3
+        }
+        if tsig.mac.len() < key.mac_len_min() {
+            return Verdict::BadTruncation(signer.of_truncated()); // §5.2.4
         }
         Verdict::Signed(signer)
     }

@@ -26,6 +26,14 @@ pub enum Reason {
     NoCookie,
     /// The asker's network has been told enough for now: the question may come over TCP.
     OverRate,
+    /// The message is signed with a key, or in a way, that is not known here (RFC 8945 §5.2.1).
+    BadKey,
+    /// The message is not what was signed (RFC 8945 §5.2.2).
+    BadSignature,
+    /// The message was signed at another time (RFC 8945 §5.2.3).
+    BadTime,
+    /// The signature is shorter than the key's file permits (RFC 8945 §5.2.4).
+    BadTruncation,
     /// The asker may not ask.
     Denied,
     /// No zone here holds the name.
@@ -94,8 +102,16 @@ impl Reason {
             Reason::Denied => (
                 Rcode::REFUSED,
                 Code(Ede::PROHIBITED),
-                "that address may not ask (--allow, --deny)",
+                "that address, or key, may not ask (--allow, --deny)",
             ),
+            Reason::BadKey => of_signature("BADKEY: no key of that name and algorithm (--key)"),
+            Reason::BadSignature => {
+                of_signature("BADSIG: not signed with our secret, or changed since")
+            }
+            Reason::BadTime => of_signature("BADTIME: the clocks are too far apart"),
+            Reason::BadTruncation => {
+                of_signature("BADTRUNC: the MAC is shorter than the key permits")
+            }
             Reason::NotServed => {
                 (Rcode::REFUSED, Code(Ede::NOT_AUTHORITATIVE), "no zone here holds the name")
             }
@@ -136,6 +152,12 @@ impl Reason {
     }
 }
 
+/// What a signature is refused with (RFC 8945 §5.2). Its error stands in the answer's TSIG record; EDE
+/// has no codes for them.
+const fn of_signature(sentence: &'static str) -> (Rcode, Told, &'static str) {
+    (Rcode::NOTAUTH, Told::Words(Ede::OTHER), sentence)
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -171,7 +193,7 @@ mod tests {
     use crate::wire::edns::ERROR_TEXT_LEN_MAX;
 
     /// One of each kind.
-    const ALL: [Reason; 25] = [
+    const ALL: [Reason; 31] = [
         Reason::Answered(End::Found),
         Reason::AnsweredStale(End::Found),
         Reason::Identity,
@@ -179,6 +201,10 @@ mod tests {
         Reason::BadCookie,
         Reason::NoCookie,
         Reason::OverRate,
+        Reason::BadKey,
+        Reason::BadSignature,
+        Reason::BadTime,
+        Reason::BadTruncation,
         Reason::Denied,
         Reason::NotServed,
         Reason::Broken,
@@ -197,6 +223,8 @@ mod tests {
         Reason::Fault(Fault::Opt),
         Reason::Fault(Fault::Cookie),
         Reason::Fault(Fault::ZoneVersion),
+        Reason::Fault(Fault::Tsig),
+        Reason::Fault(Fault::MacLength),
     ];
 
     #[test]

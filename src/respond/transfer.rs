@@ -29,7 +29,9 @@ impl Setting<'_> {
         };
         match self.zone_acls.transfer(question.name).or(self.transfer_acl) {
             None => return Err(Reason::Transfer),
-            Some(acl) if acl.denies(self.from.source.ip()) => return Err(Reason::TransferDenied),
+            Some(acl) if acl.denies(self.from.source.ip(), self.signature.key()) => {
+                return Err(Reason::TransferDenied);
+            }
             Some(_) => {}
         }
         // RFC 5936 §4.2 defines none over UDP.

@@ -23,6 +23,7 @@ mod connection;
 mod counters;
 mod descriptors;
 pub mod frame;
+pub mod keys;
 pub mod listen;
 mod mmsg;
 pub mod privileges;

@@ -141,8 +141,8 @@ impl Responder {
         out: &mut Vec<u8>,
     ) -> Progress {
         let base = out.len();
-        let writer = &mut self.state.transfer_writer;
-        let written = guarded(|| outgoing.write(writer, MESSAGE_LEN_MAX, out));
+        let (writer, now_s) = (&mut self.state.transfer_writer, self.clock.unix_s);
+        let written = guarded(|| outgoing.write(writer, MESSAGE_LEN_MAX, now_s, out));
         let progress = written.unwrap_or_else(|panic| {
             out.truncate(base);
             self.counters.panics += 1;

@@ -23,7 +23,7 @@ pub struct Message {
     pub rcode: Rcode,
     /// The name that was asked for, and the type.
     pub question: Option<(NameBuf, Rtype)>,
-    /// The records of the answer, authority and additional sections, without OPT.
+    /// The records of the answer, authority and additional sections, without OPT and TSIG.
     pub sections: [Vec<Record>; 3],
 }
 
@@ -58,6 +58,7 @@ impl Message {
                 let record = cursor.record()?;
                 match record.rtype {
                     table::OPT => rcode |= u16::from(record.ttl.to_be_bytes()[0]) << 4,
+                    table::TSIG => {}
                     _ => section.push(record),
                 }
             }

@@ -7,8 +7,8 @@
 //!
 //! [`request`] reads: total over every input, without allocation. [`response`] writes: section by
 //! section, an RRset whole or not at all. [`edns`] does both for the OPT record. [`compress`] knows
-//! which names stand where in the message being written. [`tsig`] is the record that signs a message. [`plain`] does for most queries what
-//! [`request`] and [`response`] do for all.
+//! which names stand where in the message being written. [`tsig`] is the record that signs a message.
+//! [`plain`] does for most queries what [`request`] and [`response`] do for all.
 
 pub mod codes;
 pub mod compress;

@@ -32,6 +32,8 @@ impl TsigError {
     pub const BADKEY: TsigError = TsigError(17);
     /// The message was signed at another time.
     pub const BADTIME: TsigError = TsigError(18);
+    /// The MAC was shortened more than the key's owner permits.
+    pub const BADTRUNC: TsigError = TsigError(22);
 }
 
 impl fmt::Debug for TsigError {
@@ -41,6 +43,7 @@ impl fmt::Debug for TsigError {
             TsigError::BADSIG => f.write_str("BADSIG"),
             TsigError::BADKEY => f.write_str("BADKEY"),
             TsigError::BADTIME => f.write_str("BADTIME"),
+            TsigError::BADTRUNC => f.write_str("BADTRUNC"),
             TsigError(code) => write!(f, "TSIG error {code}"),
         }
     }

@@ -9,6 +9,8 @@
 mod explained;
 #[path = "../support/records.rs"]
 mod records;
+#[path = "../support/tsig.rs"]
+mod tsig;
 
 use records::Message;
 use std::cell::RefCell;
@@ -77,6 +79,7 @@ fn state() -> State {
     state.identity.nsid = Some([b'n'; 64].into());
     state.identity.id = Some([b'i'; 255].into());
     state.tcp_idle_ds = Some(100);
+    zonesmith::guard::tsig::read(tsig::KEY_FILE, &mut state.keys).expect("the keys are good");
     state
 }
 
@@ -230,6 +233,55 @@ fn limited(message: &[u8], state: &mut State) {
     }
     let held = outcomes.each_ref().map(|it| *it == Outcome::Drop(Silence::OverRate));
     assert_eq!(held, [false, true, false, true], "{outcomes:?}");
+}
+
+/// How a message is signed, and whether that proves who signed it.
+const SIGNATURES: [(&str, bool); 10] = [
+    ("partner", true),
+    ("old.example", true),
+    ("mid", true),
+    ("long", true),
+    ("short,mac=16", true),
+    ("partner,mac=16", false),
+    ("partner,mac=40", false),
+    ("partner,ahead=400", false),
+    ("partner,secret=other", false),
+    ("stranger", false),
+];
+
+/// A message that somebody signs, as the second octet says; the first one says how the server is set.
+/// What is signed is answered as what is not, but for the signature, and that is good.
+pub fn signed(octets: &[u8]) {
+    let Some((&[setting, choice], message)) = octets.split_first_chunk() else { return };
+    let (setting, (signing, is_good)) =
+        (Setting(setting & !8), SIGNATURES[usize::from(choice % 10)]);
+    if message.len() < 12 || message[10..12] == [255, 255] {
+        return;
+    }
+    let signed = tsig::Signing::parse(signing).and_then(|signing| signing.sign(message, 0));
+    let signed = signed.expect("short names");
+    STATE.with_borrow_mut(|state| {
+        setting.apply(state);
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let peer = Peer { transport, source: setting.source() };
+            let answer = checked(&signed, peer, state);
+            if answer.is_empty() {
+                continue;
+            }
+            let (rest, line) =
+                tsig::take(&answer, &signed, 0).unwrap_or_else(|why| panic!("{why}"));
+            let reads = Message::read(message);
+            let is_plain = reads.is_ok_and(|read| read.records().all(|it| it.rtype != 250));
+            if !is_plain {
+                continue;
+            }
+            let told = line.unwrap_or_default();
+            assert_eq!(told.ends_with("NOERROR signed"), is_good, "{signing}: {told}");
+            if is_good && transport == Transport::Tcp {
+                assert_eq!(rest, checked(message, peer, state), "{signing}");
+            }
+        }
+    });
 }
 
 /// A message is read as what it is: a query exactly if its parts say so, and what is said of it stands

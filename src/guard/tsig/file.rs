@@ -8,6 +8,8 @@
 //!                                      secret: SECRET
 //! ```
 //!
+//! `hmac-sha256-128` lets a partner shorten MACs to 128 bits, as BIND has it.
+//!
 //! An error never shows what stands in the file: it may be a secret.
 
 use super::key::{Algorithm, KEY_NAME_LEN_MAX, Key, Keys};
@@ -42,6 +44,8 @@ pub enum KeyFileProblem {
     SameName,
     /// The algorithm is not known.
     Algorithm,
+    /// MACs may not be shortened to so many bits.
+    Bits,
     /// The secret is not in base 64, or empty.
     Secret,
     /// The key has no algorithm, or no secret.
@@ -79,12 +83,21 @@ pub fn print(name: &NameBuf, algorithm: Algorithm, secret: &[u8]) -> String {
     text
 }
 
+/// Whether [`print`] can print a key of that name so that every program reads it: letters, digits, `-`
+/// and `_` between dots, and no more than [`KEY_NAME_LEN_MAX`] octets.
+pub fn is_printable(name: &NameBuf) -> bool {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    let name = name.as_name();
+    let fits = !name.is_root() && name.as_wire().len() <= KEY_NAME_LEN_MAX;
+    fits && name.labels().all(|label| label.iter().all(plain))
+}
+
 /// A key that is being read.
 struct Draft<'t> {
     name: &'t str,
     /// Where the name stands.
     line: usize,
-    algorithm: Option<Algorithm>,
+    algorithm: Option<(Algorithm, usize)>,
     secret: Option<Vec<u8>>,
 }
 
@@ -132,9 +145,11 @@ impl Draft<'_> {
         let error = |problem| KeyFileError { line: self.line, problem };
         let name: NameBuf = self.name.parse().map_err(|_| error(KeyFileProblem::Name))?;
         let algorithm = self.algorithm.ok_or(error(KeyFileProblem::Missing("algorithm")))?;
+        let (algorithm, mac_len_min) = algorithm;
         let secret = self.secret.as_ref().ok_or(error(KeyFileProblem::Missing("secret")))?;
         let key = Key::new(name.as_name(), algorithm, secret);
         let key = key.ok_or(error(KeyFileProblem::LongName))?;
+        let key = key.shortened_to(mac_len_min).ok_or(error(KeyFileProblem::Bits))?;
         keys.add(key).map_err(|_| error(KeyFileProblem::SameName))
     }
 }
@@ -205,9 +220,19 @@ impl<'t> Words<'t> {
         Ok(is_there)
     }
 
-    fn algorithm(&mut self) -> Result<Algorithm, KeyFileError> {
+    /// An algorithm, and to how many octets MACs may be shortened.
+    fn algorithm(&mut self) -> Result<(Algorithm, usize), KeyFileError> {
         let word = self.expect_any("the algorithm")?;
-        Algorithm::of_text(word).ok_or(self.error(KeyFileProblem::Algorithm))
+        if let Some(algorithm) = Algorithm::of_text(word) {
+            return Ok((algorithm, algorithm.mac_len()));
+        }
+        let (text, bits) = word.rsplit_once('-').ok_or(self.error(KeyFileProblem::Algorithm))?;
+        let algorithm = Algorithm::of_text(text).ok_or(self.error(KeyFileProblem::Algorithm))?;
+        let bits: usize = bits.parse().map_err(|_| self.error(KeyFileProblem::Bits))?;
+        let len = (bits % 8 == 0).then_some(bits / 8);
+        let len = len.filter(|len| (algorithm.mac_len_min()..=algorithm.mac_len()).contains(len));
+        let len = len.filter(|len| (algorithm.mac_len_min()..=algorithm.mac_len()).contains(len));
+        Ok((algorithm, len.ok_or(self.error(KeyFileProblem::Bits))?))
     }
 
     fn secret(&mut self) -> Result<Vec<u8>, KeyFileError> {
@@ -218,6 +243,37 @@ impl<'t> Words<'t> {
 
     fn error(&self, problem: KeyFileProblem) -> KeyFileError {
         KeyFileError { line: self.line, problem }
+    }
+}
+
+impl KeyFileProblem {
+    /// What to do about it.
+    pub fn help(self) -> &'static str {
+        match self {
+            KeyFileProblem::Algorithm => {
+                "make a key with one of these: `zonesmith keygen NAME --algorithm hmac-sha512`"
+            }
+            KeyFileProblem::Bits => {
+                "write a multiple of 8 behind the algorithm, from half of its MAC (80 at least) to all \
+                 of it, or nothing: then MACs are whole"
+            }
+            KeyFileProblem::Name | KeyFileProblem::LongName => {
+                "a short name of both partners does, as in ns1-ns2.example"
+            }
+            KeyFileProblem::SameName => {
+                "keep one of the two, or name them differently; a file is read once"
+            }
+            KeyFileProblem::Secret => {
+                "copy it once more from where the key was made; it ends in front of `\"`"
+            }
+            KeyFileProblem::NoKey
+            | KeyFileProblem::Expected(_)
+            | KeyFileProblem::NoEnd
+            | KeyFileProblem::Missing(_) => {
+                "it reads `key \"NAME\" { algorithm hmac-sha256; secret \"…\"; };`, as `zonesmith keygen \
+                 NAME` prints it"
+            }
+        }
     }
 }
 
@@ -241,6 +297,7 @@ impl fmt::Display for KeyFileProblem {
             KeyFileProblem::Algorithm => {
                 f.write_str("expected hmac-sha256, hmac-sha384, hmac-sha512 or hmac-sha1")
             }
+            KeyFileProblem::Bits => f.write_str("a MAC is not shortened to so many bits"),
             KeyFileProblem::Secret => f.write_str("the secret is no text in base 64"),
             KeyFileProblem::Missing(what) => write!(f, "the key has no {what}"),
         }
@@ -307,6 +364,14 @@ mod tests {
             (
                 &block(&format!("{algorithm}secret \"\";")),
                 "line 4: the secret is no text in base 64",
+            ),
+            (
+                &block("algorithm hmac-sha256-120;"),
+                "line 3: a MAC is not shortened to so many bits",
+            ),
+            (
+                &block("algorithm hmac-sha256-129;"),
+                "line 3: a MAC is not shortened to so many bits",
             ),
             (&block("secret c2VjcmV0 c2VjcmV0;"), "line 3: expected ;"),
             (&block("c2VjcmV0"), "line 3: expected `algorithm`, `secret` or `}`"),

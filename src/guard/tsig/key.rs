@@ -16,7 +16,7 @@ pub const MAC_LEN_MAX: usize = 64;
 /// 12 + 259 + 39 + (90 + 13 + 26 + 64 + 6) = 509.
 pub const KEY_NAME_LEN_MAX: usize = 90;
 /// The shortest MAC that is ever taken, in octets (RFC 8945 §5.2.2.1).
-pub(super) const MAC_LEN_MIN: usize = 10;
+const MAC_LEN_MIN: usize = 10;
 
 /// How a message is hashed (RFC 8945 §6). hmac-md5 must not be used any more, hmac-sha224 nobody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Algorithm {
 pub struct Key {
     name: NameBuf,
     algorithm: Algorithm,
+    /// The shortest MAC that proves anything, in octets (RFC 8945 §7).
+    mac_len_min: usize,
     /// The hash as the secret alone leaves it.
     keyed: Hasher,
 }
@@ -96,6 +98,11 @@ impl Algorithm {
         let text = text.strip_suffix('.').unwrap_or(text);
         Algorithm::ALL.into_iter().find(|algorithm| algorithm.text().eq_ignore_ascii_case(text))
     }
+
+    /// The shortest MAC that may ever be taken, in octets (RFC 8945 §5.2.2.1).
+    pub(super) fn mac_len_min(self) -> usize {
+        MAC_LEN_MIN.max(self.mac_len() / 2)
+    }
 }
 
 impl fmt::Display for Algorithm {
@@ -105,11 +112,18 @@ impl fmt::Display for Algorithm {
 }
 
 impl Key {
-    /// A key, or `None` if its name has more than [`KEY_NAME_LEN_MAX`] octets.
+    /// A key that whole MACs are made with, or `None` if its name has more than [`KEY_NAME_LEN_MAX`]
+    /// octets.
     pub fn new(name: Name<'_>, algorithm: Algorithm, secret: &[u8]) -> Option<Key> {
-        let keyed = Hasher::new(algorithm, secret);
+        let (keyed, mac_len_min) = (Hasher::new(algorithm, secret), algorithm.mac_len());
         let fits = name.as_wire().len() <= KEY_NAME_LEN_MAX;
-        fits.then(|| Key { name: name.to_lower(), algorithm, keyed })
+        fits.then(|| Key { name: name.to_lower(), algorithm, mac_len_min, keyed })
+    }
+
+    /// The same key where MACs may be shortened to so many octets, or `None` if none ever may be.
+    pub fn shortened_to(self, mac_len_min: usize) -> Option<Key> {
+        let permitted = self.algorithm.mac_len_min()..=self.algorithm.mac_len();
+        permitted.contains(&mac_len_min).then_some(Key { mac_len_min, ..self })
     }
 
     /// The name, in lower case.
@@ -120,6 +134,11 @@ impl Key {
     /// The algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The shortest MAC that proves anything, in octets.
+    pub fn mac_len_min(&self) -> usize {
+        self.mac_len_min
     }
 
     pub(super) fn hasher(&self) -> Hasher {

@@ -24,8 +24,16 @@ pub struct Signer {
     /// The MAC of the query, then that of the answer before.
     before: ArrayVec<u8, MAC_LEN_MAX>,
     is_first: bool,
-    /// What the answer says if the query came at the wrong time.
-    their_time: Option<TheirTime>,
+    /// What the answer says is wrong with the query's signature.
+    fault: Fault,
+}
+
+/// What is wrong with a signature that was made with the key.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Nothing,
+    Time(TheirTime),
+    Truncation,
 }
 
 /// By which clock a query was signed.
@@ -40,13 +48,19 @@ impl Signer {
     /// came in (RFC 8945 §5.2.2.1).
     pub fn first(key: Arc<Key>, request_mac: &[u8]) -> Signer {
         let before = request_mac.iter().copied().take(MAC_LEN_MAX).collect();
-        Signer { key, before, is_first: true, their_time: None }
+        Signer { key, before, is_first: true, fault: Fault::Nothing }
     }
 
     /// The same where the query's time is wrong: the answer takes it over, so that who sent it can
     /// verify the answer, and says ours (RFC 8945 §5.2.3).
     pub(super) fn at_their_time(mut self, tsig: &Tsig<'_>) -> Signer {
-        self.their_time = Some(TheirTime { time_s: tsig.time_s, fudge_s: tsig.fudge_s });
+        self.fault = Fault::Time(TheirTime { time_s: tsig.time_s, fudge_s: tsig.fudge_s });
+        self
+    }
+
+    /// The same where the query's MAC is too short for the key (RFC 8945 §5.2.4).
+    pub(super) fn of_truncated(mut self) -> Signer {
+        self.fault = Fault::Truncation;
         self
     }
 
@@ -59,7 +73,7 @@ impl Signer {
     pub fn record_len(&self) -> usize {
         let algorithm = self.key.algorithm();
         let names_len = self.key.name().as_wire().len() + algorithm.name().as_wire().len();
-        let other_len = if self.their_time.is_some() { TIME_LEN } else { 0 };
+        let other_len = if matches!(self.fault, Fault::Time(_)) { TIME_LEN } else { 0 };
         record_len(names_len, algorithm.mac_len() + other_len)
     }
 
@@ -70,9 +84,13 @@ impl Signer {
         let (key, our_time) = (Arc::clone(&self.key), time_octets(now_s));
         let mut tsig = empty(key.name(), key.algorithm().name(), now_s);
         tsig.original_id = [out[base], out[base + 1]];
-        if let Some(TheirTime { time_s, fudge_s }) = self.their_time {
-            (tsig.time_s, tsig.fudge_s) = (time_s, fudge_s);
-            (tsig.error, tsig.other) = (TsigError::BADTIME, &our_time);
+        match self.fault {
+            Fault::Nothing => {}
+            Fault::Time(TheirTime { time_s, fudge_s }) => {
+                (tsig.time_s, tsig.fudge_s) = (time_s, fudge_s);
+                (tsig.error, tsig.other) = (TsigError::BADTIME, &our_time);
+            }
+            Fault::Truncation => tsig.error = TsigError::BADTRUNC,
         }
         let mac = self.mac(&out[base..], &tsig);
         append(&Tsig { mac: &mac, ..tsig }, out, base);

@@ -97,10 +97,29 @@ fn a_mac_may_be_shortened_to_a_half_and_to_ten_octets() {
             let message = signed(&keys, "partner.", NOW_S, len);
             let verdict = verdict(&keys, &message, NOW_S);
             let permitted = len >= 10 && len >= whole / 2 && len <= whole;
-            assert_eq!(matches!(verdict, Verdict::Signed(_)), permitted, "{algorithm} {len}");
+            assert_eq!(matches!(verdict, Verdict::Signed(_)), len == whole, "{algorithm} {len}");
             assert_eq!(matches!(verdict, Verdict::BadLength), !permitted, "{algorithm} {len}");
+            let refused = matches!(verdict, Verdict::BadTruncation(_));
+            assert_eq!(refused, permitted && len < whole, "{algorithm} {len}");
         }
     }
+}
+
+#[test]
+fn a_key_says_how_short_its_macs_may_be() {
+    let key = || key("partner.", Algorithm::HmacSha256);
+    assert!(key().shortened_to(15).is_none() && key().shortened_to(33).is_none());
+    let mut keys = Keys::default();
+    keys.add(key().shortened_to(20).unwrap()).unwrap();
+    let at = |len: usize, now_s: u64| verdict(&keys, &signed(&keys, "partner.", NOW_S, len), now_s);
+    assert!(matches!(at(20, NOW_S), Verdict::Signed(_)));
+    let Verdict::BadTruncation(mut signer) = at(19, NOW_S) else { panic!("BADTRUNC") };
+    let mut answer = QUERY.to_vec();
+    signer.sign_next(&mut answer, 0, NOW_S + 1);
+    let tsig = Tsig::read(&answer, QUERY.len()).unwrap();
+    assert_eq!((tsig.error, tsig.time_s), (TsigError::BADTRUNC, NOW_S + 1));
+    assert_eq!((tsig.mac.len(), tsig.other), (32, &[][..]));
+    assert!(matches!(at(19, NOW_S + 301), Verdict::BadTime(_)), "the time is looked at before");
 }
 
 #[test]
