@@ -46,7 +46,7 @@ pub struct Acl {
 
 /// These are allowed and denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contradiction(pub Askers);
+pub struct Contradiction(pub Box<Askers>);
 
 impl Askers {
     /// The key that they sign with, if that matters.
@@ -66,7 +66,7 @@ impl Acl {
     /// [`Contradiction`], with the first who are both.
     pub fn new(allowed: &[Askers], denied: &[Askers]) -> Result<Acl, Contradiction> {
         if let Some(both) = allowed.iter().find(|askers| denied.contains(askers)) {
-            return Err(Contradiction(both.clone()));
+            return Err(Contradiction(Box::new(both.clone())));
         }
         let with = |allows| move |askers: &Askers| (askers.clone(), allows);
         let mut rules: Vec<_> =

@@ -21,6 +21,7 @@ pub(super) struct Verified<'m> {
 }
 
 /// What a message's signature comes to.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and answers do not allocate")]
 pub(super) enum Signature<'m> {
     /// There is none.
     Absent,

@@ -37,6 +37,9 @@ const UDP_LEN_PLAIN: usize = 512;
 const UDP_LEN_MAX: usize = 1232;
 const TCP_LEN_MAX: usize = 65_535;
 
+/// The type of the record that signs a message (RFC 8945 §4.2).
+const TSIG: u16 = 250;
+
 /// A client, one who may not ask, and the server.
 const CLIENT: &str = "192.0.2.1:5353";
 const DENIED: &str = "198.51.100.1:5353";
@@ -271,7 +274,7 @@ pub fn signed(octets: &[u8]) {
             let (rest, line) =
                 tsig::take(&answer, &signed, 0).unwrap_or_else(|why| panic!("{why}"));
             let reads = Message::read(message);
-            let is_plain = reads.is_ok_and(|read| read.records().all(|it| it.rtype != 250));
+            let is_plain = reads.is_ok_and(|read| read.records().all(|it| it.rtype != TSIG));
             if !is_plain {
                 continue;
             }
@@ -302,8 +305,14 @@ pub fn request(octets: &[u8]) {
         }
         Reading::Reject(header, fault, _) => {
             assert!(!silent && same(header.id, header.bits));
-            assert_eq!(fault == Fault::Opcode, opcode != 0, "{fault:?}");
-            assert_eq!(fault == Fault::QuestionCount, opcode == 0 && questions > 1, "{fault:?}");
+            if fault != Fault::Tsig {
+                assert_eq!(fault == Fault::Opcode, opcode != 0, "{fault:?}");
+                assert_eq!(
+                    fault == Fault::QuestionCount,
+                    opcode == 0 && questions > 1,
+                    "{fault:?}"
+                );
+            }
             let broken = matches!(fault, Fault::Question | Fault::Records);
             assert!(!broken || Message::read(octets).is_err(), "{fault:?} in a good message");
         }
@@ -329,10 +338,14 @@ pub fn request(octets: &[u8]) {
 
 /// A stream, cut into segments: the first octet says how many lengths of segments follow, to be used
 /// in turn. However it comes, and however its answers are taken, it gets the answers to its messages,
-/// in order, and none behind one that has no answer.
+/// in order, and none behind one that has no answer. Signatures have the time in them, so they are left
+/// out.
 pub fn framing(octets: &[u8]) {
     let Some((&count, rest)) = octets.split_first() else { return };
     let Some((lengths, stream)) = rest.split_at_checked(usize::from(count % 16)) else { return };
+    if stream.windows(2).any(|octets| octets == TSIG.to_be_bytes()) {
+        return;
+    }
     RESPONDER.with_borrow_mut(|responder| {
         let expected = answers(stream, responder);
         assert!(served(stream, &[usize::MAX], responder) == expected, "in one piece");
@@ -373,7 +386,7 @@ fn messages(message: &[u8], peer: Peer, state: &mut State) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     loop {
         let mut message = Vec::new();
-        let progress = outgoing.write(&mut state.transfer_writer, MESSAGE_LEN_MAX, &mut message);
+        let progress = outgoing.write(&mut state.transfer_writer, MESSAGE_LEN_MAX, 0, &mut message);
         messages.push(message);
         if progress != Progress::Goes {
             return messages;

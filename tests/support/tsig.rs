@@ -128,7 +128,7 @@ pub(crate) fn take(
     let mut rest = answer[..record.at].to_vec();
     rest[10..12].copy_from_slice(&count.to_be_bytes());
     let key = text(&record.key);
-    if record.key.to_ascii_lowercase() != asked.key.to_ascii_lowercase() {
+    if !record.key.eq_ignore_ascii_case(&asked.key) {
         return Err(format!("the answer is signed with {key}"));
     }
     if record.original_id.to_be_bytes() != answer[..2] {

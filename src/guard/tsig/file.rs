@@ -229,7 +229,7 @@ impl<'t> Words<'t> {
         let (text, bits) = word.rsplit_once('-').ok_or(self.error(KeyFileProblem::Algorithm))?;
         let algorithm = Algorithm::of_text(text).ok_or(self.error(KeyFileProblem::Algorithm))?;
         let bits: usize = bits.parse().map_err(|_| self.error(KeyFileProblem::Bits))?;
-        let len = (bits % 8 == 0).then_some(bits / 8);
+        let len = bits.is_multiple_of(8).then_some(bits / 8);
         let len = len.filter(|len| (algorithm.mac_len_min()..=algorithm.mac_len()).contains(len));
         let len = len.filter(|len| (algorithm.mac_len_min()..=algorithm.mac_len()).contains(len));
         Ok((algorithm, len.ok_or(self.error(KeyFileProblem::Bits))?))
