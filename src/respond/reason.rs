@@ -86,6 +86,18 @@ impl Reason {
         }
     }
 
+    /// What is wrong with a signature (RFC 8945 §5.2). Its error stands in the answer's TSIG record; EDE has
+    /// no codes for them.
+    fn of_signature(self) -> &'static str {
+        match self {
+            Reason::BadKey => "BADKEY: no key of that name and algorithm (--key)",
+            Reason::BadSignature => "BADSIG: not signed with our secret, or changed since",
+            Reason::BadTime => "BADTIME: the clocks are too far apart",
+            Reason::BadTruncation => "BADTRUNC: the MAC is shorter than the key permits",
+            _ => "",
+        }
+    }
+
     fn row(self) -> (Rcode, Told, &'static str) {
         use Told::{Code, Nothing, Words};
         match self {
@@ -104,13 +116,8 @@ impl Reason {
                 Code(Ede::PROHIBITED),
                 "that address, or key, may not ask (--allow, --deny)",
             ),
-            Reason::BadKey => of_signature("BADKEY: no key of that name and algorithm (--key)"),
-            Reason::BadSignature => {
-                of_signature("BADSIG: not signed with our secret, or changed since")
-            }
-            Reason::BadTime => of_signature("BADTIME: the clocks are too far apart"),
-            Reason::BadTruncation => {
-                of_signature("BADTRUNC: the MAC is shorter than the key permits")
+            Reason::BadKey | Reason::BadSignature | Reason::BadTime | Reason::BadTruncation => {
+                (Rcode::NOTAUTH, Words(Ede::OTHER), self.of_signature())
             }
             Reason::NotServed => {
                 (Rcode::REFUSED, Code(Ede::NOT_AUTHORITATIVE), "no zone here holds the name")
@@ -150,12 +157,6 @@ impl Reason {
             Reason::Fault(fault) => (Rcode::FORMERR, Words(Ede::OTHER), fault.sentence()),
         }
     }
-}
-
-/// What a signature is refused with (RFC 8945 §5.2). Its error stands in the answer's TSIG record; EDE
-/// has no codes for them.
-const fn of_signature(sentence: &'static str) -> (Rcode, Told, &'static str) {
-    (Rcode::NOTAUTH, Told::Words(Ede::OTHER), sentence)
 }
 
 impl fmt::Display for Reason {
