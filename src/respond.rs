@@ -23,7 +23,7 @@ use crate::name::Suffixes;
 use crate::rr::Class;
 use crate::transfer::{Outgoing, Writer};
 use crate::wire::compress::Compressor;
-use crate::wire::edns::{Edns, Opt, ZoneVersion};
+use crate::wire::edns::{Edns, Opt};
 use crate::wire::request::{Extras, Fault, Header, Question, Reading, Request};
 use crate::wire::response::{self, Response};
 use crate::wire::{HEADER_LEN, TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
@@ -224,18 +224,9 @@ fn unsigned(
     let State { zones, policy, identity, acl, transfer_acl, zone_acls, .. } = state;
     let State { cookies, limiter, scratch, hashes, names, .. } = state;
     let (cookies, transfer_acl) = (cookies.as_ref(), transfer_acl.as_ref());
-    let signature = &verified.signature;
-    let setting = Setting {
-        from,
-        now,
-        identity,
-        acl,
-        transfer_acl,
-        zone_acls,
-        signature,
-        cookies,
-        tcp_idle_ds,
-    };
+    let signed = &verified.signature;
+    let setting =
+        Setting { from, now, identity, acl, transfer_acl, zone_acls, signed, cookies, tcp_idle_ds };
     let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
     let request = match verified.reading {
         Reading::Query(ref request) => request,
@@ -267,11 +258,11 @@ fn unsigned(
         Verdict::Answer(slot, zone) => {
             let terms = terms(request, zones, *policy);
             let question = transfer::in_one_message(request.question);
-            tell_version(&mut response, request, zone);
+            write::version(&mut response, request, zone);
             response.set_apex(zone.apex());
             let mut reply = Reply::new(zone, question.name);
             answer::answer(&mut reply, question, hashes, terms, scratch);
-            claim_authority(&mut response, &reply, question);
+            write::authority(&mut response, &reply, question);
             let left_out = write::write(&mut response, &reply, zones, *policy, terms, scratch);
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
             meter.read(&reply, question, hashes);
@@ -285,13 +276,6 @@ fn unsigned(
 fn tell(response: &mut Response<'_>, text: &[u8]) -> Reason {
     response.chaos_text(text);
     Reason::Identity
-}
-
-/// An answer that stands for every class has no authority over them (RFC 1035 §6.2).
-fn claim_authority(response: &mut Response<'_>, reply: &Reply<'_>, question: Question<'_>) {
-    if reply.authoritative && question.class == Class::IN {
-        response.set_authoritative();
-    }
 }
 
 /// Why it is so that a zone answered.
@@ -319,7 +303,7 @@ struct Setting<'s> {
     acl: &'s Acl,
     zone_acls: &'s PerZone,
     transfer_acl: Option<&'s Acl>,
-    signature: &'s Signature<'s>,
+    signed: &'s Signature<'s>,
     cookies: Option<&'s Cookies>,
     tcp_idle_ds: Option<u16>,
 }
@@ -362,7 +346,7 @@ impl<'s> Setting<'s> {
     /// How long the answer may be without its signature.
     fn len_max(&self, edns: Option<Edns<'_>>) -> u16 {
         let len_max = len_max(edns.map(|edns| edns.udp_len), self.from.transport);
-        len_max.saturating_sub(self.signature.record_len())
+        len_max.saturating_sub(self.signed.record_len())
     }
 
     /// Answers with a header, and OPT. What the signature lacks comes before all else.
@@ -373,7 +357,7 @@ impl<'s> Setting<'s> {
         reason: Reason,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let reason = self.signature.refusal().unwrap_or(reason);
+        let reason = self.signed.refusal().unwrap_or(reason);
         let room = usize::from(self.len_max(edns)) - HEADER_LEN;
         let opt = self.opt(edns).0.map(|opt| Opt { error: reason.error(), ..opt }.within(room));
         response::header_alone(header, opt, reason.rcode(), out);
@@ -421,7 +405,7 @@ impl<'s> Setting<'s> {
         is_denied: bool,
         proof: Option<Proof>,
     ) -> Option<Reason> {
-        if let Some(reason) = self.signature.refusal() {
+        if let Some(reason) = self.signed.refusal() {
             return Some(reason);
         }
         if request.edns.is_some_and(|edns| edns.version != 0) {
@@ -442,7 +426,7 @@ impl<'s> Setting<'s> {
                 nearest().and_then(|(_, labels)| self.zone_acls.ask(question.name.suffix(labels)))
             }
         };
-        rule.unwrap_or(self.acl).denies(self.from.source.ip(), self.signature.key())
+        rule.unwrap_or(self.acl).denies(self.from.source.ip(), self.signed.key())
     }
 
     /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who
@@ -465,14 +449,6 @@ fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms
     Terms {
         dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
         beyond: Some(zones).filter(|_| policy.aliases_across_zones),
-    }
-}
-
-/// RFC 9660 §2: the version of the zone that holds the question's name, for who asks for that.
-fn tell_version(response: &mut Response<'_>, request: &Request<'_>, zone: &Zone) {
-    if request.edns.is_some_and(|edns| edns.options.zone_version) {
-        let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
-        response.set_zone_version(ZoneVersion { labels, serial: zone.serial() });
     }
 }
 

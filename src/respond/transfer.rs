@@ -29,7 +29,7 @@ impl Setting<'_> {
         };
         match self.zone_acls.transfer(question.name).or(self.transfer_acl) {
             None => return Err(Reason::Transfer),
-            Some(acl) if acl.denies(self.from.source.ip(), self.signature.key()) => {
+            Some(acl) if acl.denies(self.from.source.ip(), self.signed.key()) => {
                 return Err(Reason::TransferDenied);
             }
             Some(_) => {}
