@@ -23,21 +23,21 @@
 //!   ── meaning ──
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
-//! guard/       who may ask, and how often: addresses, cookies, rates
+//! guard/       who may ask, and how often: addresses, keys, cookies, rates
 //! transfer/    zones on their way to other servers
 //! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
 //! sandbox/     what the process may still do once it has its sockets
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
-//! cli/         serve, check, explain, fmt, new
+//! cli/         serve, check, explain, fmt, new, keygen
 //! ```
 //!
 //! # Arrows
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
 //! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`, `config → diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
-//! `guard → wire name clock`, `transfer → zone wire rr name`,
+//! `guard → wire name clock`, `transfer → guard zone wire rr name`,
 //! `respond → answer guard transfer zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
 //! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,

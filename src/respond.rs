@@ -7,6 +7,7 @@ mod ahead;
 mod limit;
 mod ready;
 mod reason;
+mod signature;
 mod transfer;
 mod write;
 
@@ -17,18 +18,20 @@ use crate::guard::acl::Acl;
 use crate::guard::cookie::{Cookies, Proof};
 use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::{Limiter, Passage};
+use crate::guard::tsig::Keys;
 use crate::name::Suffixes;
 use crate::rr::Class;
 use crate::transfer::{Outgoing, Writer};
 use crate::wire::compress::Compressor;
-use crate::wire::edns::{Edns, Opt, ZoneVersion};
-use crate::wire::request::{Fault, Header, Question, Reading, Request};
+use crate::wire::edns::{Edns, Opt};
+use crate::wire::request::{Extras, Fault, Header, Question, Reading, Request};
 use crate::wire::response::{self, Response};
-use crate::wire::{TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
+use crate::wire::{HEADER_LEN, TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
 use crate::zone::Zone;
 use crate::zone::set::{Slot, ZoneSet};
 use limit::Meter;
 use ready::Road;
+use signature::{Signature, Verified};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -86,6 +89,8 @@ pub struct State {
     pub transfer_acl: Option<Acl>,
     /// What transfers are written with.
     pub transfer_writer: Writer,
+    /// The keys that messages may be signed with.
+    pub keys: Keys,
     /// What makes and checks cookies; without it they mean nothing.
     pub cookies: Option<Cookies>,
     /// What limits answers over UDP; without it nothing does.
@@ -111,6 +116,7 @@ impl State {
             zone_acls: PerZone::default(),
             transfer_acl: None,
             transfer_writer: Writer::default(),
+            keys: Keys::default(),
             cookies: None,
             limiter: None,
             own_addresses: Vec::new(),
@@ -180,10 +186,33 @@ pub fn respond_seen(
     }
 }
 
-/// Answers any message. What becomes of the answer may be settled before.
+/// Answers any message, and signs the answer if the message was signed. What becomes of the answer
+/// may be settled before.
 #[inline(never)] // the short road is not to make room for it
 fn long_road(
     message: &[u8],
+    from: Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+    settled: Option<Passage>,
+    see: impl FnOnce(&Seen<'_>),
+) -> Outcome {
+    let mut verified = signature::verify(message, from, &state.keys, now.unix_s);
+    let base = out.len();
+    match unsigned(&verified, from, now, state, out, settled, see) {
+        Outcome::Send(reason) => {
+            verified.signature.end(out, base, now.unix_s);
+            Outcome::Send(reason)
+        }
+        Outcome::Stream(outgoing) => Outcome::Stream(verified.signature.of_each(outgoing)),
+        Outcome::Drop(silence) => Outcome::Drop(silence),
+    }
+}
+
+/// Answers any message, but for the signature.
+fn unsigned(
+    verified: &Verified<'_>,
     from: Peer,
     now: Now,
     state: &mut State,
@@ -195,28 +224,29 @@ fn long_road(
     let State { zones, policy, identity, acl, transfer_acl, zone_acls, .. } = state;
     let State { cookies, limiter, scratch, hashes, names, transfer_writer, .. } = state;
     let (cookies, transfer_acl) = (cookies.as_ref(), transfer_acl.as_ref());
+    let signed = &verified.signature;
     let setting =
-        Setting { from, now, identity, acl, transfer_acl, zone_acls, cookies, tcp_idle_ds };
+        Setting { from, now, identity, acl, transfer_acl, zone_acls, signed, cookies, tcp_idle_ds };
     let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
-    let reading = Reading::of(message);
-    let request = match reading {
+    let request = match verified.reading {
         Reading::Query(ref request) => request,
-        Reading::NoQuestion(header, edns) => {
+        Reading::NoQuestion(header, Extras { edns, .. }) => {
             return meter.bare(out, |out| setting.give_cookie(header, edns, out));
         }
-        Reading::Reject(header, fault, edns) => {
+        Reading::Reject(header, fault, Extras { edns, .. }) => {
             return meter.bare(out, |out| setting.reject(header, edns, Reason::Fault(fault), out));
         }
         Reading::Ignore(silence) => return Outcome::Drop(silence),
     };
     hashes.fill(request.question.name);
     let (mut opt, proof) = setting.opt(request.edns);
-    let len_max = len_max(request.edns.map(|edns| edns.udp_len), from.transport);
+    let len_max = setting.len_max(request.edns);
     meter.lift(proof);
     let verdict = match setting.decide(request, proof, hashes, zones) {
         Wanted::Answer(verdict) => verdict,
         Wanted::Zone(slot, zone) => {
-            let asked = transfer::Asked { message, request, opt: opt.as_ref(), from };
+            let message = verified.message;
+            let asked = transfer::Asked { message, request, opt: opt.as_ref(), from, len_max };
             match transfer::start(&asked, zone, transfer_writer, &mut meter, out) {
                 Some(outcome) => return outcome,
                 None => Verdict::Answer(slot, zone),
@@ -230,10 +260,11 @@ fn long_road(
         Verdict::Answer(slot, zone) => {
             let terms = terms(request, zones, *policy);
             let question = transfer::in_one_message(request.question);
-            set_zone(&mut response, request, zone);
+            write::version(&mut response, request, zone);
+            response.set_apex(zone.apex());
             let mut reply = Reply::new(zone, question.name);
             answer::answer(&mut reply, question, hashes, terms, scratch);
-            claim_authority(&mut response, &reply, question);
+            write::authority(&mut response, &reply, question);
             let left_out = write::write(&mut response, &reply, zones, *policy, terms, scratch);
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
             meter.read(&reply, question, hashes);
@@ -247,13 +278,6 @@ fn long_road(
 fn tell(response: &mut Response<'_>, text: &[u8]) -> Reason {
     response.chaos_text(text);
     Reason::Identity
-}
-
-/// An answer that stands for every class has no authority over them (RFC 1035 §6.2).
-fn claim_authority(response: &mut Response<'_>, reply: &Reply<'_>, question: Question<'_>) {
-    if reply.authoritative && question.class == Class::IN {
-        response.set_authoritative();
-    }
 }
 
 /// Why it is so that a zone answered.
@@ -281,6 +305,7 @@ struct Setting<'s> {
     acl: &'s Acl,
     zone_acls: &'s PerZone,
     transfer_acl: Option<&'s Acl>,
+    signed: &'s Signature<'s>,
     cookies: Option<&'s Cookies>,
     tcp_idle_ds: Option<u16>,
 }
@@ -294,7 +319,7 @@ impl<'s> Setting<'s> {
         };
         let asked = edns.options;
         let cookie = asked.cookie.zip(self.cookies).map(|(cookie, cookies)| {
-            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s)
+            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s_modulo())
         });
         let nsid = self.identity.nsid.as_ref().filter(|_| asked.nsid);
         let in_stream = asked.keepalive && self.from.transport == Transport::Tcp;
@@ -320,7 +345,13 @@ impl<'s> Setting<'s> {
         self.reject(header, edns, reason, out)
     }
 
-    /// Answers with a header, and OPT.
+    /// How long the answer may be without its signature.
+    fn len_max(&self, edns: Option<Edns<'_>>) -> u16 {
+        let len_max = len_max(edns.map(|edns| edns.udp_len), self.from.transport);
+        len_max.saturating_sub(self.signed.record_len())
+    }
+
+    /// Answers with a header, and OPT. What the signature lacks comes before all else.
     fn reject(
         &self,
         header: Header,
@@ -328,7 +359,9 @@ impl<'s> Setting<'s> {
         reason: Reason,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let opt = self.opt(edns).0.map(|opt| Opt { error: reason.error(), ..opt });
+        let reason = self.signed.refusal().unwrap_or(reason);
+        let room = usize::from(self.len_max(edns)) - HEADER_LEN;
+        let opt = self.opt(edns).0.map(|opt| Opt { error: reason.error(), ..opt }.within(room));
         response::header_alone(header, opt, reason.rcode(), out);
         Outcome::Send(reason)
     }
@@ -374,6 +407,9 @@ impl<'s> Setting<'s> {
         is_denied: bool,
         proof: Option<Proof>,
     ) -> Option<Reason> {
+        if let Some(reason) = self.signed.refusal() {
+            return Some(reason);
+        }
         if request.edns.is_some_and(|edns| edns.version != 0) {
             return Some(Reason::EdnsVersion);
         }
@@ -392,7 +428,7 @@ impl<'s> Setting<'s> {
                 nearest().and_then(|(_, labels)| self.zone_acls.ask(question.name.suffix(labels)))
             }
         };
-        rule.unwrap_or(self.acl).denies(self.from.source.ip())
+        rule.unwrap_or(self.acl).denies(self.from.source.ip(), self.signed.key())
     }
 
     /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who
@@ -415,15 +451,6 @@ fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms
     Terms {
         dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
         beyond: Some(zones).filter(|_| policy.aliases_across_zones),
-    }
-}
-
-/// The zone that holds the question's name, and its version for who asks for that (RFC 9660 §2).
-fn set_zone<'z>(response: &mut Response<'z>, request: &Request<'_>, zone: &'z Zone) {
-    response.set_apex(zone.apex());
-    if request.edns.is_some_and(|edns| edns.options.zone_version) {
-        let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
-        response.set_zone_version(ZoneVersion { labels, serial: zone.serial() });
     }
 }
 

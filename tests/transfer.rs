@@ -89,7 +89,7 @@ fn messages(state: &mut State, mut outgoing: Outgoing, len_max: usize) -> Vec<Ve
     let mut messages = Vec::new();
     loop {
         let mut message = b"before".to_vec();
-        let progress = outgoing.write(&mut state.transfer_writer, len_max, &mut message);
+        let progress = outgoing.write(&mut state.transfer_writer, len_max, 0, &mut message);
         messages.push(message.strip_prefix(b"before").unwrap().to_vec());
         match progress {
             Progress::Goes => {}

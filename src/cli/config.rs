@@ -34,7 +34,7 @@ const PATH_VALUES: [&str; 4] = ["DIR", "FILE", "ZONES", "PATH"];
 const CONFIG_FLAG: &str = "config";
 /// The keys that a running server does not take over: sockets, folders and users are chosen before it
 /// gives up the right to choose.
-pub(super) const AT_START: [&str; 14] = [
+pub(super) const AT_START: [&str; 15] = [
     PATHS_KEY,
     "recursive",
     "include-path",
@@ -42,6 +42,7 @@ pub(super) const AT_START: [&str; 14] = [
     "user",
     "cookies",
     "cookie-secret",
+    "key",
     "notify",
     "remove-after",
     "hold-damaged",

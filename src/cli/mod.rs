@@ -1,4 +1,4 @@
-//! What people type, and what becomes of it: `serve`, `check`, `explain`, `fmt` and `new`.
+//! What people type, and what becomes of it: `serve`, `check`, `explain`, `fmt`, `new` and `keygen`.
 //!
 //! Exit codes: 0 it went well; 1 the server could not run (an address, a user, the kernel); 2 zone
 //! files cannot be served, or the command line is wrong.
@@ -12,6 +12,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod guards;
+mod keys;
 mod live;
 mod logging;
 mod new;
@@ -22,6 +23,7 @@ mod transfers;
 
 use crate::answer::identity::TEXT_LEN_MAX;
 use crate::diag::{self, Code};
+use crate::guard::tsig::Algorithm;
 use crate::name::NameBuf;
 use crate::reload::Sources;
 use crate::respond::Policy;
@@ -70,6 +72,8 @@ enum Command {
     Fmt(Fmt),
     /// Print a first zone, to be saved as <ZONE>.zone and changed
     New(New),
+    /// Print a new TSIG key, to be kept in a file that both partners have
+    Keygen(Keygen),
 }
 
 /// Which zone files are meant.
@@ -267,6 +271,17 @@ struct New {
     address: IpAddr,
 }
 
+#[derive(Debug, Args)]
+struct Keygen {
+    /// The key's name, as in ns1-ns2.example
+    #[arg(value_parser = keys::name)]
+    name: NameBuf,
+    /// hmac-sha256, hmac-sha384, hmac-sha512, or hmac-sha1 for old partners
+    #[arg(long, value_name = "NAME", default_value_t = Algorithm::HmacSha256,
+          value_parser = keys::algorithm)]
+    algorithm: Algorithm,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Choice {
     Yes,
@@ -300,6 +315,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain::run(explain),
         Command::Fmt(fmt) => fmt::run(fmt),
         Command::New(new) => new::run(new),
+        Command::Keygen(keygen) => keys::generate(keygen),
     }
 }
 

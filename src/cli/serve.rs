@@ -4,7 +4,7 @@
 use super::config::{self, ConfigFile, Wanted};
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
-    guards, live,
+    guards, keys, live,
 };
 use crate::answer::identity::Identity;
 use crate::diag::{Severity, render};
@@ -36,7 +36,7 @@ const ZONES_DEFAULT: &str = "zones";
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// Why the server does not run: an exit code, and what to do about it. It has been logged.
-pub(super) struct Stopped(u8);
+pub(super) struct Stopped(pub(super) u8);
 
 /// Serves as the words of the command line say, and the configuration, until told to end.
 pub(super) fn run(typed: &[OsString]) -> ExitCode {
@@ -68,9 +68,12 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     // no zone file is read and no thread is started before
     enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
+    let keys = keys::read(serve.guards.key_files())?;
+    keys::check_named(serve.guards.access().with_keys(), &keys)?;
     let history = settings.transfer_acl.is_some() || settings.zone_acls.has_transfers();
     let (library, mut state) = load(serve, &sources, copies, history)?;
     state.cookies = cookies;
+    state.keys = keys;
     let limits = settings.apply(&mut state);
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
     let server = Server::new(listeners, state, limits);
@@ -194,12 +197,13 @@ fn tell_allowed(Allowed { path, replaced }: &Allowed) {
     }
 }
 
-/// What the server reads: zone files wherever links lead to, what they include, and secrets.
+/// What the server reads: zone files wherever links lead to, what they include, keys, and secrets.
 fn readable(serve: &Serve, sources: &Sources) -> Plan {
     let (mut plan, listing) = (Plan::default(), sources.list());
     let links = listing.files.iter().filter(|file| file.apart).map(|file| &*file.path);
     let folders = listing.folders.keys().map(PathBuf::as_path);
     let typed = sources.paths.iter().chain(&serve.cookie_secret).map(PathBuf::as_path);
+    let typed = typed.chain(serve.guards.key_files().iter().map(PathBuf::as_path));
     typed.chain(folders).chain(links).for_each(|path| plan.allow(path));
     sources.include_paths.iter().for_each(|folder| plan.allow_folder(folder));
     plan
@@ -391,7 +395,7 @@ fn announce(serve: &Serve, server: &mut Server) -> Result<(), Stopped> {
 }
 
 /// Tells why the server cannot run.
-fn cannot_run(error: &dyn Display, advice: &str) -> Stopped {
+pub(super) fn cannot_run(error: &dyn Display, advice: &str) -> Stopped {
     let advice: String = advice.lines().map(|line| format!("\n  {line}")).collect();
     log::error!("{error}{advice}");
     Stopped(EXIT_CANNOT_RUN)

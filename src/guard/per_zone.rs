@@ -76,7 +76,8 @@ mod tests {
         let asking = |rules: &PerZone, apex: &str| {
             let apex: NameBuf = apex.parse().unwrap();
             let rule = rules.ask(apex.as_name());
-            let may = |end: &u8| rule.is_some_and(|rule| !rule.denies([192, 0, 2, *end].into()));
+            let may =
+                |end: &u8| rule.is_some_and(|rule| !rule.denies([192, 0, 2, *end].into(), None));
             (1..=3).filter(may).collect::<Vec<_>>()
         };
         assert_eq!(asking(&rules, "example"), [1]);

@@ -54,7 +54,7 @@ pub(super) fn respond(
     let address = from.source.ip();
     let asks_more = state.cookies.as_ref().is_some_and(|cookies| cookies.required);
     let asks_more = asks_more || !state.zone_acls.is_empty();
-    if !state.policy.minimal_responses || asks_more || state.acl.denies(address) {
+    if !state.policy.minimal_responses || asks_more || state.acl.denies(address, None) {
         return Road::Long(None);
     }
     let Some(query) = PlainQuery::read(message, &mut state.hashes) else {

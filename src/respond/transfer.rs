@@ -1,7 +1,7 @@
 //! Who gets whole zones, and how they begin: AXFR (RFC 5936), and IXFR (RFC 1995).
 
 use super::limit::Meter;
-use super::{Outcome, Peer, Reason, Setting, Transport, len_max};
+use super::{Outcome, Peer, Reason, Setting, Transport};
 use crate::name::Suffixes;
 use crate::rr::{Rtype, table};
 use crate::transfer::{Outgoing, Progress, Writer, serial_asked_from};
@@ -22,6 +22,8 @@ pub(super) struct Asked<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) opt: Option<&'a Opt<'a>>,
     pub(super) from: Peer,
+    /// How long an answer in one message may be, before it is signed.
+    pub(super) len_max: u16,
 }
 
 impl Setting<'_> {
@@ -38,7 +40,9 @@ impl Setting<'_> {
         };
         match self.zone_acls.transfer(question.name).or(self.transfer_acl) {
             None => return Err(Reason::Transfer),
-            Some(acl) if acl.denies(self.from.source.ip()) => return Err(Reason::TransferDenied),
+            Some(acl) if acl.denies(self.from.source.ip(), self.signed.key()) => {
+                return Err(Reason::TransferDenied);
+            }
             Some(_) => {}
         }
         // RFC 5936 §4.2 defines none over UDP.
@@ -65,8 +69,7 @@ pub(super) fn start(
     let changes = serial.and_then(|serial| zone.changes_since(serial));
     let changes = changes.map(|changes| Outgoing::changes(zone, changes, request, opt));
     if from.transport == Transport::Udp {
-        let len_max = len_max(request.edns.map(|edns| edns.udp_len), from.transport);
-        return send_at_once(changes?, usize::from(len_max), writer, meter, out);
+        return send_at_once(changes?, usize::from(asked.len_max), writer, meter, out);
     }
     let outgoing = match serial {
         Some(serial) if zone.is_known_to_who_has(serial) => Outgoing::version(zone, request, opt),
@@ -84,7 +87,7 @@ fn send_at_once(
     out: &mut Vec<u8>,
 ) -> Option<Outcome> {
     let base = out.len();
-    let progress = changes.write(writer, len_max, out);
+    let progress = changes.write(writer, len_max, 0, out); // it is signed as any answer is
     let len = out.len() - base;
     if progress == Progress::Ends && len <= len_max && meter.admits(len) {
         return Some(Outcome::Send(Reason::Transferred));

@@ -25,6 +25,7 @@ mod counters;
 mod descriptors;
 mod event;
 pub mod frame;
+pub mod keys;
 pub mod listen;
 mod mmsg;
 pub mod privileges;

@@ -10,7 +10,7 @@ use crate::sandbox;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The longest file that is read, in octets: secrets with a page of comments.
@@ -27,6 +27,15 @@ pub enum SecretFileError {
     TooLong(PathBuf),
     /// What is in it.
     Content(PathBuf, SecretsError),
+}
+
+/// Why a small file cannot be had.
+#[derive(Debug)]
+pub(super) enum FileFault {
+    Unreadable(io::Error),
+    /// A folder, or what may have no end.
+    NoFile,
+    TooLong,
 }
 
 /// A secret that nobody knows.
@@ -52,20 +61,35 @@ pub fn random_octets<const LEN: usize>() -> io::Result<[u8; LEN]> {
 /// # Errors
 /// [`SecretFileError`], which names the file and the line.
 pub fn read(path: &Path) -> Result<Secrets, SecretFileError> {
-    let unreadable = |error| SecretFileError::Unreadable(path.to_path_buf(), error);
-    // Opening a pipe would wait for its writer.
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    let file = file.map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(SecretFileError::NoFile(path.to_path_buf()));
-    }
-    let mut octets = Vec::new();
-    let len = file.take(FILE_LEN_MAX + 1).read_to_end(&mut octets).map_err(unreadable)?;
-    if len as u64 > FILE_LEN_MAX {
-        return Err(SecretFileError::TooLong(path.to_path_buf()));
-    }
+    let (octets, _) = read_file(path, FILE_LEN_MAX).map_err(|fault| match fault {
+        FileFault::Unreadable(error) => SecretFileError::Unreadable(path.to_path_buf(), error),
+        FileFault::NoFile => SecretFileError::NoFile(path.to_path_buf()),
+        FileFault::TooLong => SecretFileError::TooLong(path.to_path_buf()),
+    })?;
     let text = String::from_utf8_lossy(&octets);
     Secrets::parse(&text).map_err(|error| SecretFileError::Content(path.to_path_buf(), error))
+}
+
+/// Reads a file of at most `len_max` octets; gives also who may do what with it, as stat(2) says it.
+pub(super) fn read_file(path: &Path, len_max: u64) -> Result<(Vec<u8>, u32), FileFault> {
+    // Opening a pipe would wait for its writer.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(FileFault::NoFile);
+    }
+    let mut octets = Vec::new();
+    let len = file.take(len_max + 1).read_to_end(&mut octets)?;
+    if len as u64 > len_max {
+        return Err(FileFault::TooLong);
+    }
+    Ok((octets, metadata.mode()))
+}
+
+impl From<io::Error> for FileFault {
+    fn from(error: io::Error) -> FileFault {
+        FileFault::Unreadable(error)
+    }
 }
 
 impl SecretFileError {

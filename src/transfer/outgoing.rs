@@ -2,6 +2,7 @@
 
 use super::walk::Walk;
 use super::writer::{Message, Writer};
+use crate::guard::tsig::Signer;
 use crate::wire::codes::Rcode;
 use crate::wire::edns::Opt;
 use crate::wire::request::Request;
@@ -20,6 +21,8 @@ pub struct Outgoing {
     head: Vec<u8>,
     /// The OPT record of the first message; empty if there was none in the question (§2.2.5).
     opt: Vec<u8>,
+    /// What signs each message, if the question was signed (RFC 8945 §5.3.1).
+    signer: Option<Signer>,
     stage: Stage,
     messages: usize,
     octets: usize,
@@ -82,22 +85,49 @@ impl Outgoing {
         head[2..4].copy_from_slice(&header.to_be_bytes());
         let mut octets = Vec::new();
         opt.into_iter().for_each(|opt| opt.write(Rcode::NOERROR, &mut octets));
-        let (zone, messages) = (Arc::clone(zone), 0);
-        Outgoing { zone, changes, head, opt: octets, stage, messages, octets: 0 }
+        let (zone, signer, messages) = (Arc::clone(zone), None, 0);
+        Outgoing { zone, changes, head, opt: octets, signer, stage, messages, octets: 0 }
     }
 
-    /// Appends the next message, of at most `len_max` octets unless its first record alone is longer.
-    pub fn write(&mut self, writer: &mut Writer, len_max: usize, out: &mut Vec<u8>) -> Progress {
+    /// Has each message signed.
+    pub fn sign_with(&mut self, signer: Signer) {
+        self.signer = Some(signer);
+    }
+
+    /// Appends the next message at `now_s` seconds since 1970, of at most `len_max` octets unless its
+    /// first record alone is longer.
+    pub fn write(
+        &mut self,
+        writer: &mut Writer,
+        len_max: usize,
+        now_s: u64,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let base = out.len();
+        let progress = self.write_unsigned(writer, len_max, out);
+        if let Some(signer) = &mut self.signer {
+            signer.sign_next(out, base, now_s);
+        }
+        self.octets += out.len() - base;
+        progress
+    }
+
+    fn write_unsigned(
+        &mut self,
+        writer: &mut Writer,
+        len_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Progress {
         let base = out.len();
         let is_first = self.messages == 0;
         let head = if is_first { &self.head[..] } else { &self.head[..HEADER_LEN] };
         let opt = if is_first { &self.opt[..] } else { &[] };
-        let mut message = writer.begin(head, len_max.saturating_sub(opt.len()), out);
+        let signature_len = self.signer.as_ref().map_or(0, Signer::record_len);
+        let mut message = writer.begin(head, len_max, opt.len() + signature_len, out);
         self.stage = fill(self.stage, &self.zone, self.changes.as_deref(), &mut message);
         let is_empty = message.is_empty();
         message.finish(u16::from(is_first), opt);
         self.messages += 1;
-        self.octets += out.len() - base;
         if is_empty {
             out[base + 3] |= u8::try_from(Rcode::SERVFAIL.0).unwrap_or_default();
             self.stage = Stage::Over;
