@@ -17,7 +17,8 @@
 //! node, 58 compared names, 116 went into batches and their headers, some 210 into copies, and 463 into
 //! all that stands in line here: who asks, header, question, OPT, room.
 
-use super::{Outcome, Peer, Reason, State, Transport, len_max};
+use super::setting::len_max;
+use super::{Outcome, Peer, Reason, State, Transport};
 use crate::answer::End;
 use crate::clock::Now;
 use crate::guard::rrl::{Kind, LARGE_FROM, Passage};

@@ -4,7 +4,8 @@
 //! asked, and what it proves the lists of who may ask take into account. Room for the answer's own
 //! record is kept back from the start, so that an answer that is cut is signed, too (§5.3).
 
-use super::{Peer, Reason, len_max};
+use super::setting::len_max;
+use super::{Peer, Reason};
 use crate::guard::tsig::{self, Keys, Signer, Verdict};
 use crate::name::Name;
 use crate::transfer::Outgoing;
