@@ -5,11 +5,13 @@
 //! removed with the zone. It is read only when the zone's own file cannot be used.
 //!
 //! Whenever the process is killed or the power fails, the old copy is there or the new one, whole
-//! ([`replace`]). What the disk itself damages is noticed by the hash in its last line ([`form`]), and not used.
+//! ([`replace`]). What the disk itself damages is noticed by the hash in its last line ([`form`]), and not
+//! used.
 
 mod form;
 mod replace;
 pub(super) mod saver;
+pub(super) mod serials;
 
 use super::include;
 use super::load::{Lints, load_text};
@@ -65,6 +67,20 @@ pub enum CopyNews {
         /// Why.
         why: String,
     },
+    /// The serials that were served last cannot be read.
+    SerialsUnusable {
+        /// Where they are.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The serials that are served cannot be written.
+    SerialsFailed {
+        /// Where they were to be.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A copy cannot be written or removed.
     Failed {
         /// What is meant.
@@ -107,6 +123,11 @@ impl Copies {
     /// How many records the copy of a zone has, by its first line.
     pub(super) fn record_count(&self, apex: &NameBuf) -> Option<usize> {
         header(&self.path(apex.as_name())).map(|header| header.records)
+    }
+
+    /// The serial of the copy of a zone, by its first line.
+    pub(super) fn serial(&self, apex: &NameBuf) -> Option<u32> {
+        header(&self.path(apex.as_name())).map(|header| header.serial)
     }
 
     /// The zone whose copy was made of a file.
@@ -188,8 +209,10 @@ impl CopyNews {
     /// How much it matters.
     pub(super) fn level(&self) -> Level {
         match self {
-            CopyNews::Served { .. } | CopyNews::Failed { .. } => Level::Warn,
-            CopyNews::Unusable { .. } => Level::Error,
+            CopyNews::Served { .. } | CopyNews::Failed { .. } | CopyNews::SerialsFailed { .. } => {
+                Level::Warn
+            }
+            CopyNews::Unusable { .. } | CopyNews::SerialsUnusable { .. } => Level::Error,
         }
     }
 
@@ -202,6 +225,16 @@ impl CopyNews {
             CopyNews::Unusable { apex, copy, why } => {
                 format!("the copy of {apex}, {}, cannot be used: {why}", copy.display())
             }
+            CopyNews::SerialsUnusable { file, why } => format!(
+                "the serials served last, {}, cannot be used: {why}; each zone goes on from that of its \
+                 copy: look whether secondaries have a higher one",
+                file.display()
+            ),
+            CopyNews::SerialsFailed { file, why } => format!(
+                "the serials that are served cannot be written to {}: {why}; until they can, a restart \
+                 may serve one again that secondaries know with another content",
+                file.display()
+            ),
             CopyNews::Failed { what, folder, why } => format!(
                 "{what} in {} cannot be written or removed: {why}; until it can, a start with a broken \
                  file may find an older version there, or none",
