@@ -20,8 +20,8 @@ const TARGET: &str = "zonesmith::reload";
 const FINDINGS_SHOWN_MAX: usize = 20;
 
 /// What is said where serials rise by a policy and are not remembered.
-const FORGETFUL: &str = "after a restart each zone begins at its file's serial again, below the one that \
-                         `serial` made: name a folder with `--state` that remembers it";
+const FORGETFUL: &str = "after a restart each zone begins at its file's serial again, below those that \
+                         `--serial` made: name a folder with `--state` that remembers them";
 
 /// Something that people are told.
 #[derive(Debug)]
