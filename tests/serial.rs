@@ -251,6 +251,26 @@ fn without_a_state_folder_a_restart_forgets_and_the_server_says_so_once() {
 }
 
 #[test]
+fn a_policy_that_comes_while_the_server_runs_is_told_to_be_forgotten_too() {
+    let lab = Lab::new();
+    let config = lab.path("zonesmith.toml");
+    let says_config =
+        |more: &str| fs::write(&config, format!("zones = \"zones\"\n{more}")).unwrap();
+    says_config("");
+    let mut command = zonesmith();
+    command.args(["serve", "--config"]).arg(&config);
+    let server = Server::start_as(command).unwrap();
+    assert!(!server.log().contains(FORGETFUL));
+    says_config("[zone.example]\nserial = \"date\"\n");
+    says(&server, FORGETFUL);
+    says_config("serial = \"date\"\n");
+    assert!(wait_until(|| server.log().matches("holds from now on").count() == 2));
+    lab.save(&zone(41, 2));
+    server.becomes("www.example.", "192.0.2.2");
+    assert_eq!(server.log().matches(FORGETFUL).count(), 1, "{}", server.log());
+}
+
+#[test]
 fn a_removed_zone_is_forgotten() {
     let lab = Lab::new();
     lab.save_as("other", &zone(1, 9));
@@ -307,11 +327,8 @@ fn zones_have_policies_of_their_own_and_a_save_changes_them() {
     let tables = "[zone.\"*.lab\"]\nserial = \"increment\"\n[zone.\"b.lab\"]\nserial = \"keep\"\n";
     fs::write(&config, format!("zones = \"zones\"\nstate = \"state\"\n{tables}")).unwrap();
     let mut command = zonesmith();
-    let server = Server::start_as({
-        command.args(["serve", "--config"]).arg(&config);
-        command
-    })
-    .unwrap();
+    command.args(["serve", "--config"]).arg(&config);
+    let server = Server::start_as(command).unwrap();
     let serials = || ["example.", "a.lab.", "b.lab."].map(|zone| serial_of(&server, zone));
     let edit = |last: u8| {
         for name in ["example", "a.lab", "b.lab"] {

@@ -13,6 +13,7 @@ use super::{Arguments, Command, Serve};
 use crate::config::{self, Config, Setting, Word, ZoneTable};
 use crate::diag::codes::{CONFIG_SYNTAX, CONFIG_VALUE, FILE_UNREADABLE};
 use crate::diag::{Diagnostic, Report, SourceId, Span};
+use crate::guard::acl::Contradiction;
 use crate::guard::per_zone::PerZone;
 use crate::name::NameBuf;
 use crate::name::pattern::Patterns;
@@ -219,11 +220,13 @@ fn zone_rules(config: &Config, findings: &mut Vec<Diagnostic>) -> ZoneRules {
         }
         let command = AboutZones::augment_args(command());
         let about = AboutZones::from_arg_matches(&command.get_matches_from(arguments));
-        if let Err(finding) = about
-            .map_err(|error| config::wrong_value(zones, zones.span, reason(&error)))
-            .and_then(|about| rules.take(name, &about, zones))
-        {
-            findings.push(finding);
+        let taken = about.map(|about| rules.take(name, &about));
+        match taken {
+            Ok(Ok(())) => {}
+            Ok(Err(both)) => findings.push(
+                Diagnostic::new(&CONFIG_VALUE, zones.span, both.to_string()).help(ONE_OF_BOTH),
+            ),
+            Err(error) => findings.push(config::wrong_value(zones, zones.span, reason(&error))),
         }
     }
     rules
@@ -231,15 +234,13 @@ fn zone_rules(config: &Config, findings: &mut Vec<Diagnostic>) -> ZoneRules {
 
 impl ZoneRules {
     /// Takes over what a table says.
-    fn take(&mut self, name: NameBuf, about: &AboutZones, zones: &Word) -> Result<(), Diagnostic> {
-        let access = about.access.zone_rule().map_err(|both| {
-            Diagnostic::new(&CONFIG_VALUE, zones.span, both.to_string()).help(ONE_OF_BOTH)
-        })?;
+    fn take(&mut self, zones: NameBuf, about: &AboutZones) -> Result<(), Contradiction> {
+        let access = about.access.zone_rule()?;
         if let Some(policy) = about.serials.said() {
-            self.serials.set(name.clone(), policy);
+            self.serials.set(zones.clone(), policy);
         }
         if access.says_something() {
-            self.acls.set(name, access);
+            self.acls.set(zones, access);
         }
         Ok(())
     }
