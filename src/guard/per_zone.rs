@@ -20,6 +20,13 @@ pub struct ZoneRule {
     pub transfer: Option<Acl>,
 }
 
+impl ZoneRule {
+    /// Whether it says anything at all.
+    pub fn says_something(&self) -> bool {
+        self.ask.is_some() || self.transfer.is_some()
+    }
+}
+
 impl PerZone {
     /// Sets the rule for a zone, or with `*` as its first label for all zones below a name.
     pub fn set(&mut self, zones: NameBuf, rule: ZoneRule) {

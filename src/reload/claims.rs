@@ -20,7 +20,8 @@
 use super::Step;
 use super::copies::saver::Job;
 use super::load::{Loaded, origin_of};
-use super::notice::{Notice, SerialStep, Serving};
+use super::notice::{Notice, Serving};
+use super::serial::{Numbered, Numbering, SerialStep};
 use super::version::Version;
 use crate::diag::Report;
 use crate::name::NameBuf;
@@ -65,6 +66,7 @@ pub(super) struct Claims {
     pub(super) files: HashMap<Arc<Path>, File>,
     pub(super) zones: HashMap<NameBuf, Held>,
     pub(super) remove_after: Duration,
+    pub(super) numbering: Numbering,
     /// While the first files are read, a file named after the zone takes it from one that is not.
     pub(super) starting: bool,
 }
@@ -83,9 +85,9 @@ pub struct Holding<'a> {
 }
 
 impl Claims {
-    pub(super) fn new(remove_after: Duration) -> Claims {
+    pub(super) fn new(remove_after: Duration, numbering: Numbering) -> Claims {
         let (files, zones) = (HashMap::new(), HashMap::new());
-        Claims { files, zones, remove_after, starting: true }
+        Claims { files, zones, remove_after, numbering, starting: true }
     }
 
     /// The version of a file that was last read.
@@ -162,24 +164,19 @@ impl Claims {
         now: Instant,
         step: &mut Step,
     ) {
-        let Loaded { apex, zone, report, .. } = loaded;
+        let Loaded { apex, zone, report, numbered, .. } = loaded;
         match zone {
-            Some(zone) => self.commit_good(file, version, &Arc::new(zone), report, now, step),
+            Some(zone) => {
+                let news = News { file, zone: &Arc::new(zone), numbered, report };
+                self.commit_good(version, news, now, step);
+            }
             None => self.commit_bad(file, version, apex, report, now, step),
         }
     }
 
-    fn commit_good(
-        &mut self,
-        file: &Arc<Path>,
-        version: Version,
-        zone: &Arc<Zone>,
-        report: Report,
-        now: Instant,
-        step: &mut Step,
-    ) {
+    fn commit_good(&mut self, version: Version, news: News<'_>, now: Instant, step: &mut Step) {
+        let News { file, zone, .. } = news;
         let apex = zone.apex().to_buf();
-        let news = News { file, zone, report };
         let kept = match self.zones.get_mut(&apex) {
             None => {
                 step.serve(&apex, Slot::Live(zone.clone()));
@@ -189,9 +186,10 @@ impl Claims {
             }
             Some(held) if held.by == *file => held.renew(news, step),
             Some(held) if held.yields_to(file, &apex, self.starting) => {
-                let before = std::mem::replace(held, Held::live(file, zone)).by;
+                let Held { by: before, zone: old, .. } =
+                    std::mem::replace(held, Held::live(file, zone));
                 step.serve(&apex, Slot::Live(zone.clone()));
-                step.notices.push(news.loaded());
+                step.notices.push(news.told(old.filter(|_| !self.starting).as_deref()));
                 if self.files.get(&before).is_some_and(|old| old.could_serve(&apex)) {
                     step.conflict(&apex, file, &before);
                 }
@@ -281,15 +279,37 @@ impl Claims {
 struct News<'a> {
     file: &'a Arc<Path>,
     zone: &'a Arc<Zone>,
+    numbered: Option<Numbered>,
     report: Report,
 }
 
 impl News<'_> {
+    /// What is told of a version behind `old`.
+    fn told(self, old: Option<&Zone>) -> Notice {
+        match old.and_then(|old| Some((old, SerialStep::of(old, self.zone)?))) {
+            Some((old, step)) => self.reloaded(old, step),
+            None => self.loaded(),
+        }
+    }
+
+    fn reloaded(self, old: &Zone, step: SerialStep) -> Notice {
+        Notice::Reloaded {
+            file: self.file.clone(),
+            apex: self.zone.apex().to_buf(),
+            serial: (old.serial(), self.zone.serial()),
+            numbered: self.numbered,
+            records: (old.record_count(), self.zone.record_count()),
+            step,
+            report: self.report,
+        }
+    }
+
     fn loaded(self) -> Notice {
         Notice::Loaded {
             file: self.file.clone(),
             apex: self.zone.apex().to_buf(),
             serial: self.zone.serial(),
+            numbered: self.numbered,
             records: self.zone.record_count(),
             report: self.report,
         }
@@ -321,18 +341,18 @@ impl Held {
             step.notices.push(news.loaded());
             return zone;
         };
-        if old.serial() == news.zone.serial() && old.same_content(news.zone) {
+        let Some(serial_step) = SerialStep::of(&old, news.zone) else {
             if stale {
                 step.serve(&apex, Slot::Live(old.clone()));
             }
             let (file, serial) = (self.by.clone(), old.serial());
             step.notices.push(Notice::Unchanged { file, apex, serial, stale });
             return old;
-        }
+        };
         let new = news.zone.clone();
         self.zone = Some(new.clone());
         step.serve(&apex, Slot::Live(new.clone()));
-        step.notices.push(reloaded(apex, &old, news));
+        step.notices.push(news.reloaded(&old, serial_step));
         new
     }
 }
@@ -364,18 +384,6 @@ impl Outcome {
 
 pub(super) fn is_named_after(file: &Path, apex: &NameBuf) -> bool {
     origin_of(file).as_ref() == Some(apex)
-}
-
-fn reloaded(apex: NameBuf, old: &Zone, news: News<'_>) -> Notice {
-    let (before, new) = (old.serial(), news.zone.serial());
-    Notice::Reloaded {
-        file: news.file.clone(),
-        apex,
-        serial: (before, new),
-        records: (old.record_count(), news.zone.record_count()),
-        step: SerialStep::between(before, new),
-        report: news.report,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One zone file off the disk → a zone, with everything found in it.
 
 use super::include::{self, Fence};
+use super::serial::Numbered;
 use crate::diag::{Diagnostic, Report, SourceId, Span, codes};
 use crate::name::{Name, NameBuf, text};
 use crate::rr::Record;
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub report: Report,
     /// Where the SOA record stands, and its serial.
     pub serial: Option<[Span; 2]>,
+    /// What a serial policy did to the zone.
+    pub numbered: Option<Numbered>,
     /// The files that it includes, as opened: a change in one changes the zone.
     pub includes: Vec<PathBuf>,
 }
@@ -136,7 +139,7 @@ fn build_text(
     if lints == Lints::All {
         fix::write_out(&mut report); // for those who have the file open, not for a server's log
     }
-    Loaded { apex, zone, report, serial, includes }
+    Loaded { apex, zone, report, serial, numbered: None, includes }
 }
 
 /// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.
