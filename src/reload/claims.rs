@@ -19,7 +19,7 @@
 
 use super::Step;
 use super::copies::saver::Job;
-use super::load::{Loaded, origin_of};
+use super::load::{Known, Loaded, origin_of};
 use super::notice::{Notice, SerialStep, Serving};
 use super::version::Version;
 use crate::diag::Report;
@@ -36,6 +36,8 @@ use std::time::{Duration, Instant};
 pub(super) struct File {
     pub(super) version: Version,
     pub(super) outcome: Outcome,
+    /// What is known for its next reading, if it is large.
+    pub(super) known: Option<Known>,
     /// Since when it is not in its folder any more.
     pub(super) gone: Option<Instant>,
 }
@@ -162,11 +164,28 @@ impl Claims {
         now: Instant,
         step: &mut Step,
     ) {
-        let Loaded { apex, zone, report, .. } = loaded;
-        match zone {
-            Some(zone) => self.commit_good(file, version, &Arc::new(zone), report, now, step),
+        let Loaded { apex, zone, report, parts, .. } = loaded;
+        let before = self.files.get_mut(file).and_then(|file| file.known.take());
+        let zone = zone.map(Arc::new);
+        match &zone {
+            Some(zone) => self.commit_good(file, version, zone, report, now, step),
             None => self.commit_bad(file, version, apex, report, now, step),
         }
+        let new = zone.zip(parts).map(|(zone, parts)| Known { zone, parts: parts.into() });
+        self.keep_known(file, [new, before]);
+    }
+
+    /// Keeps what is known of a file for its next reading, if it is about the zone that is served.
+    fn keep_known(&mut self, file: &Arc<Path>, known: [Option<Known>; 2]) {
+        let Some(File { outcome, known: kept, .. }) = self.files.get_mut(file) else { return };
+        let held = outcome.apex().and_then(|apex| self.zones.get(&apex)?.zone.as_ref());
+        let is_served = |known: &Known| held.is_some_and(|held| Arc::ptr_eq(held, &known.zone));
+        *kept = known.into_iter().flatten().find(is_served);
+    }
+
+    /// What is known of a file for its next reading.
+    pub(super) fn known(&self, file: &Path) -> Option<&Known> {
+        self.files.get(file)?.known.as_ref()
     }
 
     fn commit_good(
@@ -339,7 +358,7 @@ impl Held {
 
 impl File {
     fn new(version: Version, outcome: Outcome) -> File {
-        File { version, outcome, gone: None }
+        File { version, outcome, known: None, gone: None }
     }
 
     /// Whether it is there, good, and holds the zone.

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::load_allowing;
+use super::load::{Known, Loaded, load_again};
 use super::notice::Notice;
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
@@ -60,7 +60,7 @@ impl Library {
     /// Reads all zone files that are there now, watching them before the first is read, so that no
     /// change is lost in between.
     pub fn load_all(sources: Sources, options: Options) -> (Library, Step) {
-        Library::load_all_with(load_allowing, sources, options)
+        Library::load_all_with(load_again, sources, options)
     }
 
     pub(super) fn load_all_with(
@@ -219,11 +219,19 @@ impl Library {
 
     fn read(&self, file: &Arc<Path>) -> Option<Reading> {
         let read = |path: &Path| {
-            let mut loaded = (self.read)(path, &self.sources.include_paths);
+            let mut loaded = self.read_as(path, self.claims.known(file));
             self.hold_back(file, &mut loaded);
+            if loaded.zone.is_none() && loaded.read.is_some() {
+                loaded = self.read_as(path, None); // to show where it is damaged, it takes the whole
+                self.hold_back(file, &mut loaded);
+            }
             loaded
         };
         Reading::take(file, self.claims.version(file), read)
+    }
+
+    fn read_as(&self, path: &Path, known: Option<&Known>) -> Loaded {
+        (self.read)(path, &self.sources.include_paths, known)
     }
 
     /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and

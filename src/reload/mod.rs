@@ -28,6 +28,7 @@ pub mod library;
 pub mod load;
 pub mod notice;
 mod outlet;
+pub mod parts;
 pub mod places;
 mod reach;
 mod reading;

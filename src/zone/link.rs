@@ -104,6 +104,56 @@ impl Zone {
         }
     }
 
+    /// Finds again whom links name where nodes have moved. `moved` gives the new number of a node, if
+    /// what a link to it says still holds; the links of nodes that are new (`is_new`) are found anew,
+    /// and those to nobody if there `may_be` somebody now.
+    pub(super) fn relink(
+        &mut self,
+        is_new: impl Fn(u32) -> bool,
+        moved: impl Fn(u32) -> Option<u32>,
+        may_be: bool,
+    ) {
+        let mut open: Vec<(u32, usize)> = Vec::new();
+        for (number, node) in (0u32..).zip(&self.nodes) {
+            let first = node.first_set as usize;
+            for at in first..first + usize::from(node.set_count) {
+                let set = self.sets[at];
+                if table::target(set.rtype).is_none() {
+                    continue;
+                }
+                let links = set.end as usize..set.end as usize + set.count as usize * LINK_LEN;
+                let mut is_open = is_new(number);
+                for link in self.octets[links].chunks_exact_mut(LINK_LEN) {
+                    let there = link.last_chunk_mut().expect("a link is longer");
+                    let target = match u32::from_le_bytes(*there) {
+                        NOBODY if may_be => None,
+                        same @ (UNKNOWN | NOBODY | ELSEWHERE) => Some(same),
+                        old => moved(old & !NEEDED).map(|new| new | (old & NEEDED)),
+                    };
+                    is_open |= target.is_none();
+                    *there = target.unwrap_or(UNKNOWN).to_le_bytes();
+                }
+                open.extend(is_open.then_some((number, at)));
+            }
+        }
+        self.link_sets(&open);
+    }
+
+    /// Finds whom the links of these sets name, each given with its node.
+    fn link_sets(&mut self, sets: &[(u32, usize)]) {
+        let mut suffixes = Suffixes::default();
+        let mut found: Vec<(usize, u32)> = Vec::new();
+        for &(number, at) in sets {
+            let (node, entry) = (self.node(number), &self.sets[at]);
+            let set = Rrset { zone: self, entry, ttl: None };
+            let targets = set.targets().map(|name| self.target(node, set, name, &mut suffixes));
+            found.extend((entry.end as usize + 1..).step_by(LINK_LEN).zip(targets));
+        }
+        for (place, target) in found {
+            self.octets[place..place + 4].copy_from_slice(&target.to_le_bytes());
+        }
+    }
+
     fn read_link(&self, link: &[u8]) -> Link<'_> {
         let [before_apex, number @ ..] = *link.first_chunk::<LINK_LEN>().unwrap_or(&[u8::MAX; 5]);
         let target = match u32::from_le_bytes(number) {
