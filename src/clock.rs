@@ -6,11 +6,18 @@
 /// The time, in the two ways in which it is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Seconds since 1970, modulo 2³²: what other machines mean by the time, compared as serial
-    /// numbers are (RFC 1982). Somebody may set it back.
-    pub unix_s: u32,
+    /// Seconds since 1970: what other machines mean by the time. Somebody may set it back.
+    pub unix_s: u64,
     /// Milliseconds since some moment of this process. They never run backwards.
     pub monotonic_ms: u64,
+}
+
+impl Now {
+    /// The seconds since 1970 modulo 2³², to be compared as serial numbers are (RFC 1982).
+    #[allow(clippy::cast_possible_truncation, reason = "seconds are counted modulo 2³²")]
+    pub fn unix_s_modulo(self) -> u32 {
+        self.unix_s as u32
+    }
 }
 
 /// By how many seconds `later` lies after `earlier`; negative if it lies before. Both are seconds
@@ -22,6 +29,12 @@ pub fn seconds_between(earlier: u32, later: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_begin_anew_behind_32_bits() {
+        let now = Now { unix_s: (1 << 32) + 7, monotonic_ms: 0 };
+        assert_eq!(now.unix_s_modulo(), 7);
+    }
 
     #[test]
     fn seconds_are_counted_across_the_end_of_32_bits() {

@@ -19,24 +19,25 @@
 //!   ── formats ──
 //! wire/        messages as bytes: read a query, write an answer
 //! zonefile/    master files → records with places; goes on after an error
+//! config/      the configuration file → settings with places
 //!   ── meaning ──
 //! zone/        a zone as an immutable, answerable thing; the set of all zones
 //! answer/      question × zone → Reply (a value): RFC 1034 §4.3.2 on one page
-//! guard/       who may ask, and how often: addresses, cookies, rates
+//! guard/       who may ask, and how often: addresses, keys, cookies, rates
 //! transfer/    zones on their way to other servers
 //! explain/     why an answer is what it is: a reply, read aloud
 //!   ── world ──
 //! sandbox/     what the process may still do once it has its sockets
 //! reload/      disk → Zone, off the loop's thread
 //! server/      the mio loop and its sockets; no DNS rules here
-//! cli/         serve, check, explain, fmt, new
+//! cli/         serve, check, explain, fmt, new, keygen
 //! ```
 //!
 //! # Arrows
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
-//! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`,
+//! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`, `config → diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
-//! `guard → wire clock`, `transfer → zone wire rr name`,
+//! `guard → wire name clock`, `transfer → guard zone wire rr name`,
 //! `respond → answer guard transfer zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
 //! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,
@@ -48,9 +49,9 @@
 //!   slot between two polls. There is no lock.
 //! - A file that cannot be used leaves the last good version serving: [`zone::set::Slot::Stale`].
 //! - Hostile bytes are data: [`wire`] and [`answer`] return outcomes. A response is never answered.
-//! - Nothing leaves the machine unasked: answers are all that a server sends, and `check --against`
-//!   asks the server that it is given.
-//! - [`respond::respond`] does not allocate; `tests/alloc.rs` counts.
+//! - Nothing leaves the machine unasked: answers are all that a server sends, announcements to
+//!   secondaries that it is given, and `check --against` asks the server that it is given.
+//! - [`respond::respond`] does not allocate, but to begin a transfer; `tests/alloc.rs` counts.
 //!
 //! # Words
 //! RFC 9499's: *qname* what is asked for; *owner* whose record it is; *apex* the zone's own name;
@@ -61,6 +62,7 @@
 pub mod answer;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod diag;
 pub mod explain;
 pub mod guard;

@@ -7,30 +7,31 @@ mod ahead;
 mod limit;
 mod ready;
 mod reason;
+mod setting;
+mod signature;
 mod transfer;
 mod write;
 
-use crate::answer::identity::{Identity, Told};
 use crate::answer::{self, End, Reply, Scratch, Terms};
 use crate::clock::Now;
 use crate::guard::acl::Acl;
-use crate::guard::cookie::{Cookies, Proof};
+use crate::guard::cookie::Cookies;
+use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::{Limiter, Passage};
+use crate::guard::tsig::Keys;
 use crate::name::Suffixes;
-use crate::rr::Class;
 use crate::transfer::{Outgoing, Writer};
 use crate::wire::compress::Compressor;
-use crate::wire::edns::{Edns, Opt, ZoneVersion};
-use crate::wire::request::{Fault, Header, Question, Reading, Request};
-use crate::wire::response::{self, Response};
-use crate::wire::{TCP_LEN_MAX, UDP_LEN_MAX, UDP_LEN_PLAIN};
-use crate::zone::Zone;
+use crate::wire::request::{Extras, Question, Reading, Request};
+use crate::wire::response::Response;
 use crate::zone::set::{Slot, ZoneSet};
 use limit::Meter;
 use ready::Road;
+use setting::{Setting, Verdict, Wanted};
+use signature::Verified;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
+pub use crate::answer::identity::Identity;
 pub use crate::wire::request::Silence;
 pub use ahead::look_ahead;
 pub use reason::{Reason, describe};
@@ -78,10 +79,14 @@ pub struct State {
     pub identity: Identity,
     /// Who may ask.
     pub acl: Acl,
+    /// Who may ask for some zones, in place of that.
+    pub zone_acls: PerZone,
     /// Who may have whole zones; nobody without it.
     pub transfer_acl: Option<Acl>,
     /// What transfers are written with.
     pub transfer_writer: Writer,
+    /// The keys that messages may be signed with.
+    pub keys: Keys,
     /// What makes and checks cookies; without it they mean nothing.
     pub cookies: Option<Cookies>,
     /// What limits answers over UDP; without it nothing does.
@@ -104,8 +109,10 @@ impl State {
             policy,
             identity: Identity::default(),
             acl: Acl::default(),
+            zone_acls: PerZone::default(),
             transfer_acl: None,
             transfer_writer: Writer::default(),
+            keys: Keys::default(),
             cookies: None,
             limiter: None,
             own_addresses: Vec::new(),
@@ -175,7 +182,8 @@ pub fn respond_seen(
     }
 }
 
-/// Answers any message. What becomes of the answer may be settled before.
+/// Answers any message, and signs the answer if the message was signed. What becomes of the answer
+/// may be settled before.
 #[inline(never)] // the short road is not to make room for it
 fn long_road(
     message: &[u8],
@@ -186,32 +194,51 @@ fn long_road(
     settled: Option<Passage>,
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
+    let mut verified = signature::verify(message, from, &state.keys, now.unix_s);
+    let base = out.len();
+    match unsigned(&verified, from, now, state, out, settled, see) {
+        Outcome::Send(reason) => {
+            verified.signature.end(out, base, now.unix_s);
+            Outcome::Send(reason)
+        }
+        Outcome::Stream(outgoing) => Outcome::Stream(verified.signature.of_each(outgoing)),
+        Outcome::Drop(silence) => Outcome::Drop(silence),
+    }
+}
+
+/// Answers any message, but for the signature.
+fn unsigned(
+    verified: &Verified<'_>,
+    from: Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+    settled: Option<Passage>,
+    see: impl FnOnce(&Seen<'_>),
+) -> Outcome {
     let tcp_idle_ds = state.tcp_idle_ds;
-    let State { zones, policy, identity, acl, transfer_acl, .. } = state;
-    let State { cookies, limiter, scratch, hashes, names, .. } = state;
+    let State { zones, policy, identity, acl, transfer_acl, zone_acls, .. } = state;
+    let State { cookies, limiter, scratch, hashes, names, transfer_writer, .. } = state;
     let (cookies, transfer_acl) = (cookies.as_ref(), transfer_acl.as_ref());
-    let setting = Setting { from, now, identity, acl, transfer_acl, cookies, tcp_idle_ds };
+    let signed = &verified.signature;
+    let setting =
+        Setting { from, now, identity, acl, transfer_acl, zone_acls, signed, cookies, tcp_idle_ds };
     let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
-    let reading = Reading::of(message);
-    let request = match reading {
-        Reading::Query(ref request) => request,
-        Reading::NoQuestion(header, edns) => {
-            return meter.bare(out, |out| setting.give_cookie(header, edns, out));
-        }
-        Reading::Reject(header, fault, edns) => {
-            return meter.bare(out, |out| setting.reject(header, edns, Reason::Fault(fault), out));
-        }
-        Reading::Ignore(silence) => return Outcome::Drop(silence),
+    let request = match query(&verified.reading, &setting, &mut meter, out) {
+        Ok(request) => request,
+        Err(outcome) => return outcome,
     };
     hashes.fill(request.question.name);
     let (mut opt, proof) = setting.opt(request.edns);
-    let len_max = len_max(request.edns.map(|edns| edns.udp_len), from.transport);
+    let len_max = setting.len_max(request.edns);
     meter.lift(proof);
     let verdict = match setting.decide(request, proof, hashes, zones) {
         Wanted::Answer(verdict) => verdict,
         Wanted::Zone(slot, zone) => {
-            match transfer::begin(message, request, opt.as_ref(), from, zone) {
-                Some(outgoing) => return Outcome::Stream(Box::new(outgoing)),
+            let message = verified.message;
+            let asked = transfer::Asked { message, request, opt: opt.as_ref(), from, len_max };
+            match transfer::start(&asked, zone, transfer_writer, &mut meter, out) {
+                Some(outcome) => return outcome,
                 None => Verdict::Answer(slot, zone),
             }
         }
@@ -223,11 +250,11 @@ fn long_road(
         Verdict::Answer(slot, zone) => {
             let terms = terms(request, zones, *policy);
             let question = transfer::in_one_message(request.question);
-            tell_version(&mut response, request, zone);
+            write::version(&mut response, request, zone);
             response.set_apex(zone.apex());
             let mut reply = Reply::new(zone, question.name);
             answer::answer(&mut reply, question, hashes, terms, scratch);
-            claim_authority(&mut response, &reply, question);
+            write::authority(&mut response, &reply, question);
             let left_out = write::write(&mut response, &reply, zones, *policy, terms, scratch);
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
             meter.read(&reply, question, hashes);
@@ -237,17 +264,29 @@ fn long_road(
     meter.send(&mut response, reason)
 }
 
+/// The query, or what becomes of a message that is none with one question.
+fn query<'r, 'm>(
+    reading: &'r Reading<'m>,
+    setting: &Setting<'_>,
+    meter: &mut Meter<'_>,
+    out: &mut Vec<u8>,
+) -> Result<&'r Request<'m>, Outcome> {
+    match *reading {
+        Reading::Query(ref request) => Ok(request),
+        Reading::NoQuestion(header, Extras { edns, .. }) => {
+            Err(meter.bare(out, |out| setting.give_cookie(header, edns, out)))
+        }
+        Reading::Reject(header, fault, Extras { edns, .. }) => {
+            Err(meter.bare(out, |out| setting.reject(header, edns, Reason::Fault(fault), out)))
+        }
+        Reading::Ignore(silence) => Err(Outcome::Drop(silence)),
+    }
+}
+
 /// Says what the server is.
 fn tell(response: &mut Response<'_>, text: &[u8]) -> Reason {
     response.chaos_text(text);
     Reason::Identity
-}
-
-/// An answer that stands for every class has no authority over them (RFC 1035 §6.2).
-fn claim_authority(response: &mut Response<'_>, reply: &Reply<'_>, question: Question<'_>) {
-    if reply.authoritative && question.class == Class::IN {
-        response.set_authoritative();
-    }
 }
 
 /// Why it is so that a zone answered.
@@ -267,172 +306,10 @@ fn refuse(response: &mut Response<'_>, reason: Reason) -> Reason {
     reason
 }
 
-/// In which setting a query is answered: who asks, when, and what the operator wants.
-struct Setting<'s> {
-    from: Peer,
-    now: Now,
-    identity: &'s Identity,
-    acl: &'s Acl,
-    transfer_acl: Option<&'s Acl>,
-    cookies: Option<&'s Cookies>,
-    tcp_idle_ds: Option<u16>,
-}
-
-impl<'s> Setting<'s> {
-    /// The OPT record that answers another, and what the cookie in that one proves.
-    #[inline]
-    fn opt(&self, edns: Option<Edns<'_>>) -> (Option<Opt<'s>>, Option<Proof>) {
-        let Some(edns) = edns else {
-            return (None, None);
-        };
-        let asked = edns.options;
-        let cookie = asked.cookie.zip(self.cookies).map(|(cookie, cookies)| {
-            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s)
-        });
-        let nsid = self.identity.nsid.as_ref().filter(|_| asked.nsid);
-        let in_stream = asked.keepalive && self.from.transport == Transport::Tcp;
-        let opt = Opt {
-            dnssec_ok: edns.dnssec_ok,
-            nsid: nsid.map(|nsid| &nsid[..]),
-            cookie: cookie.map(|(_, option)| option),
-            tcp_idle_ds: self.tcp_idle_ds.filter(|_| in_stream), // RFC 7828 §3.3.1
-            ..Opt::default()
-        };
-        (Some(opt), cookie.map(|(proof, _)| proof))
-    }
-
-    /// Answers a message without a question: it may want a cookie (RFC 7873 §5.4), and else is
-    /// none that can be answered.
-    fn give_cookie(&self, header: Header, edns: Option<Edns<'_>>, out: &mut Vec<u8>) -> Outcome {
-        let reason = match self.opt(edns).1 {
-            Some(Proof::Ours | Proof::ClientOnly) => Reason::CookieGiven,
-            Some(Proof::NotOurs) => Reason::BadCookie,
-            None if edns.is_some_and(|edns| edns.version != 0) => Reason::EdnsVersion,
-            None => Reason::Fault(Fault::QuestionCount),
-        };
-        self.reject(header, edns, reason, out)
-    }
-
-    /// Answers with a header, and OPT.
-    fn reject(
-        &self,
-        header: Header,
-        edns: Option<Edns<'_>>,
-        reason: Reason,
-        out: &mut Vec<u8>,
-    ) -> Outcome {
-        let opt = self.opt(edns).0.map(|opt| Opt { error: reason.error(), ..opt });
-        response::header_alone(header, opt, reason.rcode(), out);
-        Outcome::Send(reason)
-    }
-
-    /// Who answers: RFC 1034 §4.3.2 step 2, behind what holds for every zone.
-    #[inline]
-    fn decide<'z>(
-        &self,
-        request: &Request<'_>,
-        proof: Option<Proof>,
-        hashes: &Suffixes,
-        zones: &'z ZoneSet,
-    ) -> Wanted<'z>
-    where
-        's: 'z,
-    {
-        if let Some(reason) = self.turn_away(request, proof) {
-            return Wanted::Answer(Verdict::Refuse(reason));
-        }
-        let question = request.question;
-        Wanted::Answer(match question.class {
-            Class::IN | Class::ANY if transfer::is_asked_for(question.rtype) => {
-                match self.transfer(question, hashes, zones) {
-                    Ok((slot, zone)) => return Wanted::Zone(slot, zone),
-                    Err(reason) => Verdict::Refuse(reason),
-                }
-            }
-            Class::IN | Class::ANY => find(question, hashes, zones),
-            Class::CH => match self.identity.tell(question) {
-                Told::Text(text) => Verdict::Tell(text),
-                Told::Kept => Verdict::Refuse(Reason::IdentityKept),
-                Told::Unknown => Verdict::Refuse(Reason::OtherClass),
-            },
-            _ => Verdict::Refuse(Reason::OtherClass),
-        })
-    }
-
-    /// Why a query gets no further, whatever it asks for.
-    fn turn_away(&self, request: &Request<'_>, proof: Option<Proof>) -> Option<Reason> {
-        if request.edns.is_some_and(|edns| edns.version != 0) {
-            return Some(Reason::EdnsVersion);
-        }
-        if self.acl.denies(self.from.source.ip()) {
-            return Some(Reason::Denied);
-        }
-        self.want_cookie(proof)
-    }
-
-    /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who
-    /// has none of ours gets one (RFC 7873 §5.2.3, case 2). For those that send none §5.2.1 leaves
-    /// nothing but an ordinary answer, which may hit a victim, or none; they are sent to TCP, which
-    /// proves their address and which every client speaks (RFC 7766 §5).
-    fn want_cookie(&self, proof: Option<Proof>) -> Option<Reason> {
-        let required = self.cookies.is_some_and(|cookies| cookies.required);
-        match proof {
-            _ if !required || self.from.transport == Transport::Tcp => None,
-            Some(Proof::Ours) => None,
-            Some(Proof::ClientOnly | Proof::NotOurs) => Some(Reason::BadCookie),
-            None => Some(Reason::NoCookie),
-        }
-    }
-}
-
 /// How a question is to be answered: as its asker and the operator want it.
 fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms<'z> {
     Terms {
         dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
         beyond: Some(zones).filter(|_| policy.aliases_across_zones),
     }
-}
-
-/// RFC 9660 §2: the version of the zone that holds the question's name, for who asks for that.
-fn tell_version(response: &mut Response<'_>, request: &Request<'_>, zone: &Zone) {
-    if request.edns.is_some_and(|edns| edns.options.zone_version) {
-        let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
-        response.set_zone_version(ZoneVersion { labels, serial: zone.serial() });
-    }
-}
-
-/// How long the answer may be to who can take so many octets over UDP (RFC 6891 §6.2.3, RFC 9715 §3.2).
-fn len_max(udp_len: Option<u16>, transport: Transport) -> u16 {
-    match (transport, udp_len) {
-        (Transport::Tcp, _) => TCP_LEN_MAX,
-        (Transport::Udp, Some(udp_len)) => udp_len.min(UDP_LEN_MAX),
-        (Transport::Udp, None) => UDP_LEN_PLAIN,
-    }
-}
-
-/// What a query wants and may have.
-enum Wanted<'z> {
-    /// One answer.
-    Answer(Verdict<'z>),
-    /// This zone, whole or what changed in it.
-    Zone(&'z Slot, &'z Arc<Zone>),
-}
-
-/// What is to be done with a query that gets one answer.
-enum Verdict<'z> {
-    /// No zone is asked.
-    Refuse(Reason),
-    /// The server says this about itself.
-    Tell(&'z [u8]),
-    /// This zone is asked.
-    Answer(&'z Slot, &'z Zone),
-}
-
-/// The zone that answers a question, or why none does.
-#[inline]
-fn find<'z>(question: Question<'_>, hashes: &Suffixes, zones: &'z ZoneSet) -> Verdict<'z> {
-    let Some((slot, _)) = zones.nearest(question.name, question.rtype, hashes) else {
-        return Verdict::Refuse(Reason::NotServed);
-    };
-    slot.zone().map_or(Verdict::Refuse(Reason::Broken), |zone| Verdict::Answer(slot, zone))
 }

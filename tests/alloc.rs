@@ -8,6 +8,8 @@
 mod counting;
 #[path = "support/records.rs"]
 mod records;
+#[path = "support/tsig.rs"]
+mod tsig;
 
 use records::{Message, Name, query, with_options};
 use std::fmt::Write;
@@ -229,6 +231,27 @@ fn no_cookie_of_ours_allocates() {
     respond(&asked, peer, Now::default(), &mut state, &mut out);
     let ours = Message::read(&out).unwrap().opt().unwrap().data.clone();
     assert_eq!(ask("our cookie", &mut state, &with_options(&plain, &ours)), (0, false));
+}
+
+#[test]
+fn no_signature_allocates() {
+    let mut state = state(true);
+    zonesmith::guard::tsig::read(tsig::KEY_FILE, &mut state.keys).unwrap();
+    let plain = query(&Name::of("zone.").wire(), NS, Some(1232));
+    for (signing, rcode) in [
+        ("partner", 0),
+        ("old.example", 0),
+        ("mid", 0),
+        ("long", 0),
+        ("stranger", 9),
+        ("partner,secret=other", 9),
+        ("partner,ahead=400", 9),
+        ("partner,mac=16", 9),
+        ("partner,mac=9", 1),
+    ] {
+        let signed = tsig::Signing::parse(signing).unwrap().sign(&plain, 0).unwrap();
+        assert_eq!(ask(signing, &mut state, &signed), (rcode, false), "{signing}");
+    }
 }
 
 #[test]

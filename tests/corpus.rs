@@ -52,6 +52,11 @@ fn messages() {
 }
 
 #[test]
+fn signed_messages() {
+    replay("signed", network::signed);
+}
+
+#[test]
 fn requests() {
     replay("request", network::request);
 }

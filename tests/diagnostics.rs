@@ -63,6 +63,9 @@ fn every_code_of_a_single_file_is_met() {
         &codes::NOTHING_TO_COMPARE,
         &codes::RECORDS_GONE,
         &codes::CUT_SHORT,
+        &codes::CONFIG_SYNTAX,
+        &codes::CONFIG_KEY,
+        &codes::CONFIG_VALUE,
     ];
     for code in codes::ALL.iter().filter(|code| !elsewhere.contains(code)) {
         assert!(texts.contains(&format!("[{}]: \"", code.id)), "no file shows {}", code.id);

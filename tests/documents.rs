@@ -58,6 +58,25 @@ fn links_lead_to_files() {
     }
 }
 
+/// A page that claims something names the tests that hold it: a file, then quoted names within it.
+#[test]
+fn tests_that_are_named_are_there() {
+    let page = fs::read_to_string(root().join("examples/guide/saving.md")).unwrap();
+    let (_, list) = page.rsplit_once("held by tests").unwrap();
+    let (mut file, mut count) = (String::new(), 0);
+    for quoted in list.split('`').skip(1).step_by(2) {
+        if quoted.starts_with("tests/") {
+            file = fs::read_to_string(root().join(quoted)).unwrap();
+            continue;
+        }
+        let written = [format!("fn {quoted}()"), format!("\"{quoted}\"")];
+        assert!(written.iter().any(|name| file.contains(name)), "there is no test {quoted}");
+        count += 1;
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() > 7);
+    assert!(count >= rows.count() - 1, "a test for each row");
+}
+
 #[test]
 fn the_readme_has_every_flag() {
     let help = |command| ended(zonesmith().args([command, "--help"])).stdout;

@@ -123,6 +123,18 @@ fn mistakes_are_shown_with_their_line_and_the_last_good_version_answers() {
     lab.becomes("www.example.", "192.0.2.3");
 }
 
+#[test]
+fn a_file_that_is_broken_at_the_start_fails_its_zone_alone() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("example.zone"), zone(1, 1).replace("SOA", "SOAP")).unwrap();
+    fs::write(folder.path().join("other.zone"), zone(1, 9)).unwrap();
+    let server = Server::start(folder.path(), &[]).unwrap();
+    assert_eq!(server.address_of("www.example."), "rcode 2");
+    assert_eq!(server.address_of("www.other."), "192.0.2.9");
+    fs::write(folder.path().join("example.zone"), zone(1, 1)).unwrap();
+    server.becomes("www.example.", "192.0.2.1");
+}
+
 /// A zone as [`zone`] with so many more hosts.
 fn large(serial: u32, last: u8, hosts: usize) -> String {
     let hosts = (0..hosts).map(|n| format!("h{n} A 192.0.2.{}\n", n % 250));
@@ -324,6 +336,10 @@ fn a_second_file_for_a_zone_is_named_and_left_out() {
     lab.write("second.zone", &second);
     lab.says("second.zone");
     lab.says("example.zone");
+    for name in ["EXAMPLE.zone", "example..zone"] {
+        lab.write(name, &zone(8, 8)); // names of the same zone
+        lab.says(&format!("/{name} is not; remove one of them"));
+    }
     assert_eq!(lab.ask("www.example."), "192.0.2.1");
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
 #[path = "dnssec/daemon.rs"]
+#[allow(dead_code, reason = "another test program uses the rest")]
 mod daemon;
 #[path = "dnssec/oracle.rs"]
 mod oracle;

@@ -20,6 +20,7 @@ use support::query::Transport;
 use support::scenario::{self, Scenario, Step};
 use support::server::Server;
 use support::state;
+use support::tsig;
 use zonesmith::clock::Now;
 use zonesmith::respond::{self, Outcome, Peer};
 use zonesmith::transfer::MESSAGE_LEN_MAX;
@@ -91,7 +92,7 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
         Transport::Tcp => respond::Transport::Tcp,
     };
     let from = Peer { transport, source: (SETTING.source, 5353).into() };
-    let now = Now { unix_s: SETTING.unix_s, ..Now::default() };
+    let now = Now { unix_s: SETTING.unix_s.into(), ..Now::default() };
     let query = step.query.asked_in(&SETTING);
     let mut out = BEFORE.to_vec();
     let outcome = respond::respond(&query, from, now, &mut state, &mut out);
@@ -101,7 +102,7 @@ fn in_process(scenario: &Scenario, step: &Step) -> Result<Option<Vec<u8>>, Strin
         Outcome::Send(_) => Ok(Some(answer.to_vec())),
         Outcome::Stream(mut outgoing) => {
             let (mut first, writer) = (Vec::new(), &mut state.transfer_writer);
-            outgoing.write(writer, MESSAGE_LEN_MAX, &mut first);
+            outgoing.write(writer, MESSAGE_LEN_MAX, now.unix_s, &mut first);
             Ok(Some(first))
         }
         Outcome::Drop(_) if answer.is_empty() => Ok(None),
@@ -113,7 +114,10 @@ fn over_sockets(scenario: &Scenario) -> Result<(), Failed> {
     let folder = state::written(scenario)?;
     let secrets = folder.path().join("secrets");
     std::fs::write(&secrets, options::SECRETS)?;
-    let mut arguments = vec![format!("--cookie-secret={}", secrets.display())];
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, tsig::KEY_FILE)?;
+    let mut arguments =
+        vec![format!("--cookie-secret={}", secrets.display()), format!("--key={}", keys.display())];
     arguments.extend(scenario.options.iter().map(|(flag, value)| format!("--{flag}={value}")));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let server = Server::start(folder.path(), &arguments)?;

@@ -1,10 +1,12 @@
 //! The flags of `serve` about who may ask, and how much of the server anybody may take.
 
-use crate::guard::acl::{Acl, Contradiction};
+use crate::guard::acl::{Acl, Askers, AskersError, Contradiction};
+use crate::guard::per_zone::ZoneRule;
 use crate::guard::prefix::{self, Prefix};
 use crate::guard::rrl::{RATE_MAX, Rates};
 use crate::server::Limits;
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What to do about an address that is allowed and denied.
@@ -15,20 +17,32 @@ const CONNECTIONS_MAX: usize = 1_000_000;
 /// The longest that clients can be told of, nearly (RFC 7828 §3.1: 16 bits, in units of 100 ms).
 const IDLE_MAX_S: u64 = 3600;
 
+/// Who may ask: of the server, or in the configuration for some zones alone.
+#[derive(Debug, Args)]
+pub(super) struct Access {
+    /// Who may ask, as in 192.0.2.0/24, ::1, key:NAME or 192.0.2.0/24+key:NAME; may be repeated. All
+    /// others get REFUSED. A key decides before an address, then the smallest block [default:
+    /// everybody]
+    #[arg(long, value_name = "WHO", value_parser = askers)]
+    allow: Vec<Askers>,
+    /// Who may not ask; may be repeated [default: nobody]
+    #[arg(long, value_name = "WHO", value_parser = askers)]
+    deny: Vec<Askers>,
+    /// Who may have whole zones by AXFR and IXFR, as in 192.0.2.53 or key:NAME; may be repeated. All
+    /// others get REFUSED [default: nobody]
+    #[arg(long, value_name = "WHO", value_parser = askers)]
+    allow_transfer: Vec<Askers>,
+}
+
 /// Who may ask, and how often.
 #[derive(Debug, Args)]
 pub(super) struct Guards {
-    /// Who may ask, as in 192.0.2.0/24 or ::1; may be repeated. All others get REFUSED. The smallest
-    /// of all blocks that an address lies in decides [default: everybody]
-    #[arg(long, value_name = "ADDRESSES", value_parser = block)]
-    allow: Vec<Prefix>,
-    /// Who may not ask; may be repeated [default: nobody]
-    #[arg(long, value_name = "ADDRESSES", value_parser = block)]
-    deny: Vec<Prefix>,
-    /// Who may have whole zones by AXFR and IXFR, as in 192.0.2.53; may be repeated. All others get
-    /// REFUSED [default: nobody]
-    #[arg(long, value_name = "ADDRESSES", value_parser = block)]
-    allow_transfer: Vec<Prefix>,
+    #[command(flatten)]
+    access: Access,
+    /// A file of TSIG keys, as `zonesmith keygen` and BIND's `tsig-keygen` print them; may be
+    /// repeated. It is read at start [default: no keys]
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
     /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second; 0
     /// sets no limit. Who comes with a cookie of ours has none
     #[arg(long, value_name = "ANSWERS", default_value = "200", value_parser = rate())]
@@ -63,16 +77,41 @@ enum Exempt {
     Block(Prefix),
 }
 
-impl Guards {
+impl Access {
     /// Who may ask.
-    pub(super) fn acl(&self) -> Result<Acl, Contradiction> {
+    pub(super) fn ask(&self) -> Result<Acl, Contradiction> {
         Acl::new(&self.allow, &self.deny)
     }
 
     /// Who may have whole zones; nobody if none.
-    pub(super) fn transfer_acl(&self) -> Result<Option<Acl>, Contradiction> {
+    pub(super) fn transfer(&self) -> Result<Option<Acl>, Contradiction> {
         let allowed = &self.allow_transfer;
         (!allowed.is_empty()).then(|| Acl::new(allowed, &[])).transpose()
+    }
+
+    /// What is said about some zones alone.
+    pub(super) fn zone_rule(&self) -> Result<ZoneRule, Contradiction> {
+        let says_who_asks = !self.allow.is_empty() || !self.deny.is_empty();
+        let ask = says_who_asks.then(|| self.ask()).transpose()?;
+        Ok(ZoneRule { ask, transfer: self.transfer()? })
+    }
+
+    /// Who is named by a key.
+    pub(super) fn with_keys(&self) -> impl Iterator<Item = &Askers> {
+        let all = self.allow.iter().chain(&self.deny).chain(&self.allow_transfer);
+        all.filter(|askers| askers.key().is_some())
+    }
+}
+
+impl Guards {
+    /// Who may ask, and who may have whole zones.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The files of keys.
+    pub(super) fn key_files(&self) -> &[PathBuf] {
+        &self.key
     }
 
     /// How many TCP connections there may be, and for how long.
@@ -119,8 +158,13 @@ fn idle(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// Reads who is meant by a rule.
+pub(super) fn askers(text: &str) -> Result<Askers, String> {
+    text.parse().map_err(|error: AskersError| error.to_string())
+}
+
 /// Reads a block of addresses.
-fn block(text: &str) -> Result<Prefix, String> {
+pub(super) fn block(text: &str) -> Result<Prefix, String> {
     text.parse().map_err(|error: prefix::PrefixError| error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! What people type, and what becomes of it: `serve`, `check`, `explain`, `fmt` and `new`.
+//! What people type, and what becomes of it: `serve`, `check`, `explain`, `fmt`, `new` and `keygen`.
 //!
 //! Exit codes: 0 it went well; 1 the server could not run (an address, a user, the kernel); 2 zone
 //! files cannot be served, or the command line is wrong.
@@ -6,19 +6,24 @@
 mod against;
 mod ask;
 mod check;
+mod config;
 mod delegation;
 mod explain;
 mod fix;
 mod fmt;
 mod guards;
+mod keys;
+mod live;
 mod logging;
 mod new;
 mod output;
 mod replace;
 mod serve;
+mod transfers;
 
 use crate::answer::identity::TEXT_LEN_MAX;
 use crate::diag::{self, Code};
+use crate::guard::tsig::Algorithm;
 use crate::name::NameBuf;
 use crate::reload::Sources;
 use crate::respond::Policy;
@@ -67,6 +72,8 @@ enum Command {
     Fmt(Fmt),
     /// Print a first zone, to be saved as <ZONE>.zone and changed
     New(New),
+    /// Print a new TSIG key, to be kept in a file that both partners have
+    Keygen(Keygen),
 }
 
 /// Which zone files are meant.
@@ -111,6 +118,11 @@ struct Serve {
     /// Folders of *.zone files, or zone files [default: the folder `zones`]
     #[arg(value_name = "ZONES")]
     paths: Vec<PathBuf>,
+    /// A file with settings: its keys are these flags without their dashes, `zones` for the paths,
+    /// and tables about some zones alone. A flag wins over its key
+    /// [default: /etc/zonesmith/zonesmith.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     zones: Zones,
     /// Where to listen, UDP and TCP; may be repeated. Port 0 takes a free one [default: port 53 on
@@ -128,11 +140,13 @@ struct Serve {
     #[arg(long, value_name = "CHOICE", default_value = "on")]
     cookies: CookieChoice,
     /// A file with the secrets behind cookies, lines of 32 hexadecimal digits: the first makes
-    /// cookies, all are accepted. SIGHUP reads it again [default: a random secret]
+    /// cookies, all are accepted. It is read again when it changes [default: a random secret]
     #[arg(long, value_name = "FILE")]
     cookie_secret: Option<PathBuf>,
     #[command(flatten)]
     guards: guards::Guards,
+    #[command(flatten)]
+    transfers: transfers::Transfers,
     /// What to tell those who ask for NSID: text, or octets as in 0x0a0b [default: nothing]
     #[arg(long, value_name = "TEXT", value_parser = nsid)]
     nsid: Option<ArrayVec<u8, NSID_LEN_MAX>>,
@@ -257,6 +271,17 @@ struct New {
     address: IpAddr,
 }
 
+#[derive(Debug, Args)]
+struct Keygen {
+    /// The key's name, as in ns1-ns2.example
+    #[arg(value_parser = keys::name)]
+    name: NameBuf,
+    /// hmac-sha256, hmac-sha384, hmac-sha512, or hmac-sha1 for old partners
+    #[arg(long, value_name = "NAME", default_value_t = Algorithm::HmacSha256,
+          value_parser = keys::algorithm)]
+    algorithm: Algorithm,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Choice {
     Yes,
@@ -285,11 +310,12 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start(arguments.verbose, arguments.quiet);
     match &arguments.command {
-        Command::Serve(serve) => serve::run(serve),
+        Command::Serve(_) => serve::run(&std::env::args_os().collect::<Vec<_>>()),
         Command::Check(check) => check::run(check),
         Command::Explain(explain) => explain::run(explain),
         Command::Fmt(fmt) => fmt::run(fmt),
         Command::New(new) => new::run(new),
+        Command::Keygen(keygen) => keys::generate(keygen),
     }
 }
 

@@ -1,14 +1,16 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the sandbox, then
 //! the zones, then the loop.
 
+use super::config::{self, ConfigFile, Wanted};
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
-    guards,
+    guards, keys, live,
 };
 use crate::answer::identity::Identity;
-use crate::diag::Severity;
+use crate::diag::{Severity, render};
 use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
+use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::Limiter;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
@@ -19,8 +21,10 @@ use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
-use crate::server::{Server, secrets};
+use crate::server::{Server, Settings, secrets};
+use std::ffi::OsString;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,30 +36,66 @@ const ZONES_DEFAULT: &str = "zones";
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 /// Why the server does not run: an exit code, and what to do about it. It has been logged.
-struct Stopped(u8);
+pub(super) struct Stopped(pub(super) u8);
 
-/// Serves until told to end.
-pub(super) fn run(serve: &Serve) -> ExitCode {
-    match try_run(serve) {
+/// Serves as the words of the command line say, and the configuration, until told to end.
+pub(super) fn run(typed: &[OsString]) -> ExitCode {
+    match wanted(typed).and_then(|wanted| try_run(wanted, typed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stopped(code)) => ExitCode::from(code),
     }
 }
 
-fn try_run(serve: &Serve) -> Result<(), Stopped> {
-    let (acl, transfer_acl) = acls(serve)?;
+/// What both say together.
+fn wanted(typed: &[OsString]) -> Result<Wanted, Stopped> {
+    config::join(typed).map_err(|report| {
+        log::error!("the configuration cannot be used\n{}", render::report(&report, false));
+        Stopped(EXIT_COMMAND_LINE)
+    })
+}
+
+fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
+    let Wanted { serve, zone_acls, file } = wanted;
+    let serve = &*serve;
+    if let Some(file) = &file {
+        log::info!("configuration: {}", file.path.display());
+    }
+    let settings = settings(serve, zone_acls)?;
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
     let copies = copies(serve)?;
-    enter_sandbox(serve, &sources, copies.as_ref()); // no file is read and no thread is started before
+    // no zone file is read and no thread is started before
+    enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
-    let (library, mut state) = load(serve, &sources, copies)?;
+    let keys = keys::read(serve.guards.key_files())?;
+    keys::check_named(serve.guards.access().with_keys(), &keys)?;
+    let history = settings.transfer_acl.is_some() || settings.zone_acls.has_transfers();
+    let (library, mut state) = load(serve, &sources, copies, history)?;
     state.cookies = cookies;
-    (state.acl, state.transfer_acl) = (acl, transfer_acl);
-    state.limiter = limiter(serve)?;
-    state.identity = identity(serve);
-    serve_zones(serve, listeners, library, state)
+    state.keys = keys;
+    let limits = settings.apply(&mut state);
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
+    let server = Server::new(listeners, state, limits);
+    let mut server = server.map_err(|error| cannot_run(&error, ""))?;
+    let watched = live::watch(serve, typed.to_vec(), file, &mut server);
+    watched.map_err(|error| cannot_run(&error, ""))?;
+    announce(serve, &mut server)?;
+    serve_zones(server, library, &addresses)
+}
+
+/// What can be changed later, too. Why there are none has been logged.
+pub(super) fn settings(serve: &Serve, zone_acls: PerZone) -> Result<Settings, Stopped> {
+    let (acl, transfer_acl) = acls(serve)?;
+    Ok(Settings {
+        acl,
+        transfer_acl,
+        zone_acls,
+        limiter: limiter(serve)?,
+        policy: serve.answers.policy(),
+        identity: identity(serve),
+        limits: serve.guards.limits(),
+    })
 }
 
 /// The paths of the command line.
@@ -115,11 +155,17 @@ fn copies(serve: &Serve) -> Result<Option<Copies>, Stopped> {
 }
 
 /// Gives up what the server does not need, and says so.
-fn enter_sandbox(serve: &Serve, sources: &Sources, copies: Option<&Copies>) {
+fn enter_sandbox(
+    serve: &Serve,
+    sources: &Sources,
+    copies: Option<&Copies>,
+    file: Option<&ConfigFile>,
+) {
     if serve.no_sandbox {
         return log::warn!("no sandbox: whoever takes over the server has all that its user has");
     }
     let mut plan = readable(serve, sources);
+    file.into_iter().for_each(|file| plan.allow(&file.path));
     copies.into_iter().for_each(|copies| plan.allow_writing(copies.folder()));
     let entered = sandbox::enter(&plan);
     match entered.fence {
@@ -151,12 +197,13 @@ fn tell_allowed(Allowed { path, replaced }: &Allowed) {
     }
 }
 
-/// What the server reads: zone files wherever links lead to, what they include, and secrets.
+/// What the server reads: zone files wherever links lead to, what they include, keys, and secrets.
 fn readable(serve: &Serve, sources: &Sources) -> Plan {
     let (mut plan, listing) = (Plan::default(), sources.list());
     let links = listing.files.iter().filter(|file| file.apart).map(|file| &*file.path);
     let folders = listing.folders.keys().map(PathBuf::as_path);
     let typed = sources.paths.iter().chain(&serve.cookie_secret).map(PathBuf::as_path);
+    let typed = typed.chain(serve.guards.key_files().iter().map(PathBuf::as_path));
     typed.chain(folders).chain(links).for_each(|path| plan.allow(path));
     sources.include_paths.iter().for_each(|folder| plan.allow_folder(folder));
     plan
@@ -178,8 +225,8 @@ fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
 
 /// Who may ask, and who may have whole zones.
 fn acls(serve: &Serve) -> Result<(Acl, Option<Acl>), Stopped> {
-    let guards = &serve.guards;
-    let acls = guards.acl().and_then(|acl| Ok((acl, guards.transfer_acl()?)));
+    let access = serve.guards.access();
+    let acls = access.ask().and_then(|acl| Ok((acl, access.transfer()?)));
     acls.map_err(|error| {
         cannot_run(&error, guards::ONE_OF_BOTH);
         Stopped(EXIT_COMMAND_LINE)
@@ -209,6 +256,7 @@ fn load(
     serve: &Serve,
     sources: &Sources,
     copies: Option<Copies>,
+    history: bool,
 ) -> Result<(Library, State), Stopped> {
     let options = Options {
         watch: match serve.watch {
@@ -219,6 +267,8 @@ fn load(
         remove_after: serve.remove_after,
         hold_damaged: serve.hold_damaged == Choice::Yes,
         copies,
+        history,
+        secondaries: serve.transfers.secondaries().to_vec(),
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();
@@ -306,19 +356,8 @@ pub(super) fn no_zone(sources: &Sources) -> String {
 }
 
 /// Runs the worker and the loop until the loop ends.
-fn serve_zones(
-    serve: &Serve,
-    listeners: Vec<Listener>,
-    library: Library,
-    state: State,
-) -> Result<(), Stopped> {
-    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
-    let hint = delegation::hint(library.zones().filter_map(|held| held.zone), &addresses);
-    let server = Server::new(listeners, state, serve.guards.limits());
-    let mut server = server.map_err(|error| cannot_run(&error, ""))?;
-    if let Some(path) = &serve.cookie_secret {
-        server.watch_secrets(path.clone());
-    }
+fn serve_zones(server: Server, library: Library, addresses: &[SocketAddr]) -> Result<(), Stopped> {
+    let hint = delegation::hint(library.zones().filter_map(|held| held.zone), addresses);
     let waker = server.waker();
     let wake = Box::new(move || {
         if let Err(error) = waker.wake() {
@@ -342,8 +381,21 @@ fn serve_zones(
     served.map(|_| ()).map_err(|error| cannot_run(&error, ""))
 }
 
+/// Has zones announced to secondaries, if there are any.
+fn announce(serve: &Serve, server: &mut Server) -> Result<(), Stopped> {
+    let secondaries = serve.transfers.secondaries();
+    if secondaries.is_empty() {
+        return Ok(());
+    }
+    let seed = secrets::random_octets().map_err(|error| {
+        cannot_run(&error, "without randomness nobody is notified: leave out `--notify`")
+    })?;
+    let announced = server.announce_to(secondaries, u64::from_be_bytes(seed));
+    announced.map_err(|error| cannot_run(&format!("a socket for --notify: {error}"), ""))
+}
+
 /// Tells why the server cannot run.
-fn cannot_run(error: &dyn Display, advice: &str) -> Stopped {
+pub(super) fn cannot_run(error: &dyn Display, advice: &str) -> Stopped {
     let advice: String = advice.lines().map(|line| format!("\n  {line}")).collect();
     log::error!("{error}{advice}");
     Stopped(EXIT_CANNOT_RUN)

@@ -1,7 +1,7 @@
 //! The codes: one row per kind of finding. A code once given keeps its meaning.
 //!
 //! `Z0xx` is about files, `Z1xx` about the language, `Z2xx` about the zone as a whole, `Z3xx` about
-//! what is probably not meant. [`super::explain`] has a text on each.
+//! what is probably not meant, `Z4xx` about the configuration file. [`super::explain`] has a text on each.
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +94,9 @@ codes! {
     SIGNATURE_ENDING    Warning "Z319" "a signature expires soon";
     NAME_CASES          Note    "Z320" "a name is written in different cases";
     STRING_LONG         Warning "Z321" "a string of more than 255 octets";
+    CONFIG_SYNTAX       Error   "Z401" "the configuration is no TOML";
+    CONFIG_KEY          Error   "Z402" "not a setting";
+    CONFIG_VALUE        Error   "Z403" "not a value of that setting";
 }
 
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl Prefix {
         Some(Prefix { bits: number(address) & mask(len), len })
     }
 
+    /// Every address of both families.
+    pub fn everywhere() -> Prefix {
+        Prefix { bits: 0, len: 0 }
+    }
+
     /// Whether the address lies in the block.
     pub fn contains(self, address: IpAddr) -> bool {
         number(address) & mask(self.len) == self.bits

@@ -107,6 +107,11 @@ impl Limiter {
         Limiter { rates, hasher, sets: vec![[Bucket::default(); SET_LEN]; SETS] }
     }
 
+    /// Limits as another one does, and goes on counting.
+    pub fn take_rates(&mut self, other: Limiter) {
+        self.rates = other.rates;
+    }
+
     /// Whether answers to that address are counted.
     pub fn counts(&self, address: IpAddr) -> bool {
         !self.rates.exempt.iter().any(|block| block.contains(address))

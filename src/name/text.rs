@@ -58,12 +58,47 @@ pub fn parse_into(
     origin: Option<Name<'_>>,
     name: &mut NameBuf,
 ) -> Result<(), NameError> {
+    if let Some(len) = write_plain(text, origin, &mut name.wire) {
+        name.len = super::length(len);
+        return Ok(());
+    }
     let written = write(text, origin, &mut name.wire);
     match written {
         Ok(len) => name.len = super::length(len),
         Err(_) => name.set(Name::ROOT),
     }
     written.map(|_| ())
+}
+
+/// As [`write`], for names as nearly all are: without escapes, and without a mistake. The text is what
+/// the name will be, but that each dot becomes the length of the label behind it.
+fn write_plain(
+    text: &[u8],
+    origin: Option<Name<'_>>,
+    wire: &mut [u8; NAME_LEN_MAX],
+) -> Option<usize> {
+    wire.get_mut(1..=text.len())?.copy_from_slice(text);
+    let mut start = 0;
+    let mut label = |end: usize| {
+        let len = end - start;
+        wire[start] = u8::try_from(len).ok().filter(|len| (1..=63).contains(len))?;
+        start = end + 1;
+        Some(())
+    };
+    for (at, &octet) in text.iter().enumerate() {
+        match octet {
+            b'.' => label(at)?,
+            b'\\' => return None,
+            _ => {}
+        }
+    }
+    let behind = match text.last()? {
+        b'.' => Name::ROOT,
+        _ => label(text.len()).and(origin)?,
+    };
+    let behind = behind.as_wire();
+    wire.get_mut(start..start + behind.len())?.copy_from_slice(behind);
+    Some(start + behind.len())
 }
 
 /// Writes the name that a text stands for; gives its length.
@@ -211,6 +246,36 @@ mod tests {
         for text in [".", "smith.edu.", "a\\.b.c.", "\\000\\255\\032.x.", "*.sites.", "\\@.a."] {
             let name: NameBuf = text.parse().unwrap();
             assert_eq!(name.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_short_road_leads_where_the_long_one_does() {
+        let origin: NameBuf = "smith.edu.".parse().unwrap();
+        let label = |len| "a".repeat(len);
+        let mut cases: Vec<String> =
+            ["", ".", "..", "a", "a.", "a.b", "a..b", ".a", "a..", "A.b."].map(String::from).into();
+        cases.extend([
+            label(63),
+            label(64),
+            label(63) + ".",
+            label(64) + ".b",
+            "b.".to_string() + &label(64),
+        ]);
+        cases.extend((120..130).flat_map(|n| [0, 1].map(|b| "a.".repeat(n) + &label(b))));
+        cases.extend((240..258).map(|len| "abc.".repeat(65)[..len].to_string()));
+        for (text, origin) in
+            cases.iter().flat_map(|c| [None, Some(origin.as_name())].map(|o| (c, o)))
+        {
+            let (mut short, mut long) = ([0; NAME_LEN_MAX], [0; NAME_LEN_MAX]);
+            let plain = write_plain(text.as_bytes(), origin, &mut short);
+            let whole = write(text.as_bytes(), origin, &mut long);
+            assert_eq!(plain.is_some(), whole.is_ok() && text != ".", "{text}");
+            assert_eq!(
+                plain.map(|len| &short[..len]),
+                whole.ok().map(|len| &long[..len]).filter(|_| text != "."),
+                "{text}"
+            );
         }
     }
 

@@ -11,6 +11,7 @@
 //! might have no end. They are told apart after opening, which therefore must not wait.
 
 use crate::sandbox;
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,24 +21,24 @@ use std::path::{Path, PathBuf};
 const FILE_LEN_MAX: u64 = u32::MAX as u64;
 
 /// The folders that a zone file may include from.
-pub(super) struct Fence {
-    /// With all symlinks resolved.
-    folders: Vec<PathBuf>,
+pub(super) struct Fence<'p> {
+    zone_file: &'p Path,
+    include_paths: &'p [PathBuf],
+    /// With all symlinks resolved, once the first file is included: most zone files include none, and
+    /// resolving takes more system calls than reading a small file.
+    folders: OnceCell<Vec<PathBuf>>,
 }
 
-impl Fence {
+impl<'p> Fence<'p> {
     /// Those of `zone_file`, and the `include_paths` of the command line.
-    pub(super) fn of(zone_file: &Path, include_paths: &[PathBuf]) -> Fence {
-        let real = fs::canonicalize(zone_file).ok();
-        let own = [Some(folder(zone_file)), real.as_deref().map(folder)];
-        let all = own.into_iter().flatten().chain(include_paths.iter().map(PathBuf::as_path));
-        Fence { folders: all.filter_map(|folder| fs::canonicalize(folder).ok()).collect() }
+    pub(super) fn of(zone_file: &'p Path, include_paths: &'p [PathBuf]) -> Fence<'p> {
+        Fence { zone_file, include_paths, folders: OnceCell::new() }
     }
 
     /// Reads a file that the zone file includes; `Err` says why that cannot be.
     pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
-        if !self.folders.iter().any(|folder| real.starts_with(folder)) {
+        if !self.folders().iter().any(|folder| real.starts_with(folder)) {
             return Err("it lies outside the zone file's folder; `--include-path` allows another \
                         folder"
                 .into());
@@ -45,6 +46,15 @@ impl Fence {
         read(&real).map_err(|error| match sandbox::refuses(&real, &error) {
             true => format!("{error}: {}", sandbox::ADVICE),
             false => error.to_string(),
+        })
+    }
+    fn folders(&self) -> &[PathBuf] {
+        self.folders.get_or_init(|| {
+            let real = fs::canonicalize(self.zone_file).ok();
+            let own = [Some(folder(self.zone_file)), real.as_deref().map(folder)];
+            let included = self.include_paths.iter().map(PathBuf::as_path);
+            let all = own.into_iter().flatten().chain(included);
+            all.filter_map(|folder| fs::canonicalize(folder).ok()).collect()
         })
     }
 }

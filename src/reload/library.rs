@@ -13,9 +13,10 @@ use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
 use super::load::{Known, Loaded, load_again};
-use super::notice::Notice;
+use super::notice::{Notice, SerialStep};
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
+use super::trust::Trust;
 use super::version::Version;
 use super::watch::{Hit, Watch};
 use super::{Command, Options, Step, WatchMode};
@@ -42,6 +43,7 @@ pub struct Library {
     pub(super) claims: Claims,
     pub(super) debounce: Debounce,
     pub(super) watch: Watch,
+    pub(super) trust: Trust,
     pub(super) listing: Listing,
     pub(super) reach: Reach,
     /// The folders that were empty or missing and are being filled again, and when each last grew.
@@ -71,6 +73,7 @@ impl Library {
         let (commands, now) = (channel(), Instant::now());
         let mut library = Library {
             watch: Watch::new(options.watch, commands.0.clone()),
+            trust: Trust::default(),
             claims: Claims::new(options.remove_after),
             debounce: Debounce::default(),
             listing: Listing::default(),
@@ -144,6 +147,7 @@ impl Library {
 
     fn take_events(&mut self, now: Instant, step: &mut Step) {
         for hit in self.watch.take(&self.reach) {
+            self.trust.heard(&hit);
             match hit {
                 Hit::File(file, touch) => self.take_touch(&file, touch, now),
                 Hit::Sweep => self.sweep_by(now),
@@ -268,9 +272,19 @@ impl Library {
         !self.debounce.is_settled(file) && !self.is_as_read(file, *seen)
     }
 
+    /// Has a version remember what changed since those before it.
+    fn remember(&self, file: &Path, loaded: &mut Loaded) {
+        let zone = loaded.zone.as_mut().filter(|_| self.options.history);
+        let Some(zone) = zone else { return };
+        if let Some(before) = self.claims.would_replace(file, &zone.apex().to_buf()) {
+            zone.follow(&before);
+        }
+    }
+
     fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
         let Reading { file, before, after, began, mut loaded } = reading;
         self.revive(&file, &mut loaded, step);
+        self.remember(&file, &mut loaded);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
@@ -279,7 +293,25 @@ impl Library {
         {
             self.sweep_by(now); // other directories are to be watched
         }
+        let told_before = step.notices.len();
         self.claims.commit(&file, version, loaded, now, step);
+        self.name_who_misses(told_before, step);
+    }
+
+    /// Names the secondaries that will not see the changes told from there on: they look whether the
+    /// serial has risen (RFC 1996 §4.5, RFC 1034 §4.3.5).
+    fn name_who_misses(&self, told_before: usize, step: &mut Step) {
+        let secondaries = &self.options.secondaries;
+        let unseen = |notice: &Notice| match notice {
+            Notice::Reloaded { apex, step, .. } if *step != SerialStep::Forward => {
+                Some(Notice::Unseen { apex: apex.clone(), secondaries: secondaries.clone() })
+            }
+            _ => None,
+        };
+        if !secondaries.is_empty() {
+            let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
+            step.notices.extend(more);
+        }
     }
 }
 
@@ -405,6 +437,20 @@ mod tests {
             ["Rejected", "ReloadedAll"],
             "told at the end"
         );
+    }
+
+    #[test]
+    fn a_sweep_reads_nothing_that_did_not_change() {
+        let dir = folder(&["a.zone", "b.zone"]);
+        let paths = vec![dir.path().to_path_buf()];
+        let (sources, options) = (Sources { paths, ..Sources::default() }, Options::default());
+        let (mut library, _) = Library::load_all_with(read, sources, options);
+        library.step(Instant::now());
+        library.read = |_, _, _| panic!("not read");
+        for hour in 1..4 {
+            let step = library.step(Instant::now() + hour * LATER);
+            assert_eq!((kinds(&step.notices), step.changes.len()), (vec![], 0));
+        }
     }
 
     #[test]

@@ -32,10 +32,13 @@ pub mod parts;
 pub mod places;
 mod reach;
 mod reading;
+#[cfg(test)]
+mod simulation;
 mod succession;
 mod sweep;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod version;
 mod watch;
 pub mod worker;
@@ -43,6 +46,7 @@ pub mod worker;
 use crate::name::NameBuf;
 use crate::zone::set::{Change, Slot};
 use notice::Notice;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +80,11 @@ pub struct Options {
     pub hold_damaged: bool,
     /// Where the last good version of each zone is kept.
     pub copies: Option<Copies>,
+    /// Whether zones remember what changed since earlier versions, for secondaries.
+    pub history: bool,
+    /// The secondaries that are told of changes. They go by the serial alone: a warning names them when a
+    /// change does not raise it.
+    pub secondaries: Vec<SocketAddr>,
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -89,6 +98,8 @@ impl Default for Options {
             remove_after: REMOVE_AFTER_DEFAULT,
             hold_damaged: true,
             copies: None,
+            history: false,
+            secondaries: Vec::new(),
         }
     }
 }

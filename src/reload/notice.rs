@@ -8,6 +8,7 @@ use super::folder::Folder;
 use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
 use log::Level;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,13 @@ pub enum Notice {
         step: SerialStep,
         /// Warnings.
         report: Report,
+    },
+    /// A change that these secondaries will not see: the serial did not rise.
+    Unseen {
+        /// The zone.
+        apex: NameBuf,
+        /// Where they are.
+        secondaries: Vec<SocketAddr>,
     },
     /// A file was read again and holds what it held. `stale` if it was broken in between.
     Unchanged {
@@ -125,10 +133,12 @@ pub enum Notice {
         /// The file.
         file: Arc<Path>,
     },
-    /// The file system's events cannot be had, at least not all of them.
-    WatchFailed {
+    /// The file system's events cannot be had or do not tell of everything. The files are compared.
+    Polled {
         /// Why, and what to do about it.
         why: String,
+        /// How often.
+        every: Duration,
     },
     /// Events were lost; everything is looked at again.
     EventsLost,
@@ -208,7 +218,7 @@ impl Notice {
             }
             Notice::Folder { state: Folder::Listed(1..), .. } => Level::Info,
             Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
-            Notice::WatchFailed { .. } | Notice::EventsLost => Level::Warn,
+            Notice::Polled { .. } | Notice::EventsLost | Notice::Unseen { .. } => Level::Warn,
             Notice::Unchanged { stale: false, .. } => Level::Debug,
             Notice::Copy(news) => news.level(),
             _ => Level::Info,
@@ -288,11 +298,17 @@ impl Notice {
                 format!("{apex} is served no more: {} does not hold it any more", file.display())
             }
             Notice::Folder { folder, state } => folder_line(folder, state),
+            Notice::Unseen { apex, secondaries } => {
+                let all: Vec<String> = secondaries.iter().map(ToString::to_string).collect();
+                format!("{apex} stays as it was at {}: the serial did not rise", all.join(", "))
+            }
             Notice::HeldOpen { file } => {
                 let file = file.display();
                 format!("{file}: a program is writing it; it is read when that program closes it")
             }
-            Notice::WatchFailed { why } => why.clone(),
+            Notice::Polled { why, every } => {
+                format!("{why}; the files are compared every {} seconds", every.as_secs())
+            }
             Notice::Copy(news) => news.line(),
             Notice::ReloadedAll { zones, rejected, writing } => {
                 reloaded_all(*zones, *rejected, *writing)

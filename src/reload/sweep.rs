@@ -39,13 +39,22 @@ impl Library {
         if self.options.watch != WatchMode::Off {
             self.compare(now);
         }
-        step.notices.extend(self.watch.complaint().map(|why| Notice::WatchFailed { why }));
+        let mut why: Vec<String> = self.watch.complaint().into_iter().collect();
+        match armed.whole {
+            true => why.extend(self.trust.judge(&self.listing, now)),
+            false => self.trust.forget(), // that no event comes is no news
+        }
+        let polled = |why| Notice::Polled { why, every: POLL_EVERY };
+        step.notices.extend(why.into_iter().map(polled));
         let held = self.debounce.long_held(now).into_iter();
         step.notices.extend(held.map(|file| Notice::HeldOpen { file }));
         self.swept = now;
         self.sweep_at = match self.options.watch {
             WatchMode::Off => None,
-            WatchMode::Notify if armed.whole => Some(now + SWEEP_EVERY),
+            WatchMode::Notify if armed.whole && !self.trust.is_doubted() => {
+                let next = now + SWEEP_EVERY;
+                Some(self.trust.deadline().map_or(next, |more| more.min(next)))
+            }
             WatchMode::Notify | WatchMode::Poll => Some(now + POLL_EVERY),
         };
     }
@@ -61,8 +70,12 @@ impl Library {
             self.reach = Reach::of(&listing, includes.map(|(include, _)| include));
             self.listing = listing;
             armed = self.watch.arm(&self.reach.dirs);
-            if self.watch.take_ended() {
+            let ended = self.watch.take_ended();
+            if ended {
                 self.debounce.forget_writers();
+            }
+            if ended || armed.news {
+                self.trust.forget();
             }
             if !armed.news {
                 break;
@@ -89,6 +102,10 @@ impl Library {
         for file in &self.listing.files {
             let known = self.claims.version(&file.path);
             if known.is_none_or(|known| known.file != file.fingerprint) {
+                if !self.debounce.awaits(&file.path) && !self.queue.contains(&file.path) {
+                    let before = known.and_then(|known| known.file);
+                    self.trust.found(&file.path, [before, file.fingerprint], now);
+                }
                 self.debounce.note(&file.path, Touch::Differs(file.fingerprint), now);
             }
             for (include, before) in &known.unwrap_or(&never).includes {

@@ -303,15 +303,14 @@ fn is_missing(error: &notify::Error) -> bool {
 
 fn complaint(path: Option<&Path>, error: &notify::Error) -> String {
     let what = path.map_or("changes".into(), |path| path.display().to_string());
-    let rest = "until then the files are compared every few seconds";
     match &error.kind {
         notify::ErrorKind::MaxFilesWatch => format!(
             "{what}: cannot be watched, the system's limit is reached; \
-             raise it with `sysctl fs.inotify.max_user_watches=1048576`; {rest}"
+             raise it with `sysctl fs.inotify.max_user_watches=1048576`"
         ),
         notify::ErrorKind::Io(io) if io.raw_os_error() == Some(Errno::EMFILE as i32) => format!(
             "{what}: cannot be watched, too many programs watch files; \
-             raise the limit with `sysctl fs.inotify.max_user_instances=1024`; {rest}"
+             raise the limit with `sysctl fs.inotify.max_user_instances=1024`"
         ),
         kind => {
             let kind = match kind {
@@ -319,7 +318,7 @@ fn complaint(path: Option<&Path>, error: &notify::Error) -> String {
                 notify::ErrorKind::Generic(text) => text.clone(),
                 kind => format!("{kind:?}"),
             };
-            format!("{what}: cannot be watched ({kind}); the files are compared every few seconds")
+            format!("{what}: cannot be watched ({kind})")
         }
     }
 }

@@ -12,6 +12,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
+/// The priority that is furthest below that of others, see setpriority(2).
+#[cfg(target_os = "linux")]
+const LOWEST_PRIORITY: i32 = 19;
+
 /// Wakes the loop.
 pub type Wake = Box<dyn Fn() + Send>;
 
@@ -40,6 +44,7 @@ pub fn start(library: Library, wake: Wake) -> io::Result<Running> {
 }
 
 fn run(mut library: Library, mut outlet: Outlet) {
+    yield_to_loop();
     outlet.start(&library);
     loop {
         let mut step = Step::default();
@@ -52,6 +57,15 @@ fn run(mut library: Library, mut outlet: Outlet) {
         }
     }
     outlet.end();
+}
+
+/// Lets the loop go first where both want one core. To the kernel a thread is a process of its own here;
+/// elsewhere this would hold back the loop as well.
+fn yield_to_loop() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+        log::debug!("reading zone files does not yield to answering: {error}");
+    }
 }
 
 /// Waits for the next step and carries out all commands that are there. False to end.
@@ -183,6 +197,18 @@ mod tests {
     }
 
     const TWO: &[(&str, &str)] = &[("z/a.zone", "1 1\nend"), ("z/b.zone", "1 1\nend")];
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_worker_yields_and_the_thread_that_started_it_does_not() {
+        let before = rustix::process::getpriority_process(None).unwrap();
+        let seen = std::thread::spawn(|| {
+            yield_to_loop();
+            rustix::process::getpriority_process(None).unwrap()
+        });
+        assert_eq!(seen.join().unwrap(), LOWEST_PRIORITY);
+        assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
+    }
 
     #[test]
     fn saved_by_renaming_by_rewriting_and_by_removing_first() {

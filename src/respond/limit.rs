@@ -101,6 +101,17 @@ impl<'s> Meter<'s> {
         }
     }
 
+    /// Counts a message of so many octets: whether it may be sent as it is. If not, the shorter answer
+    /// that takes its place is not counted again.
+    pub(super) fn admits(&mut self, len: usize) -> bool {
+        if len > LARGE_FROM {
+            self.kind = Kind::Large;
+        }
+        let passage = self.pass();
+        self.settled = Some(passage);
+        passage == Passage::Free
+    }
+
     fn pass(&mut self) -> Passage {
         if let Some(passage) = self.settled {
             return passage;

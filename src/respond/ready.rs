@@ -17,7 +17,8 @@
 //! node, 58 compared names, 116 went into batches and their headers, some 210 into copies, and 463 into
 //! all that stands in line here: who asks, header, question, OPT, room.
 
-use super::{Outcome, Peer, Reason, State, Transport, len_max};
+use super::setting::len_max;
+use super::{Outcome, Peer, Reason, State, Transport};
 use crate::answer::End;
 use crate::clock::Now;
 use crate::guard::rrl::{Kind, LARGE_FROM, Passage};
@@ -53,7 +54,8 @@ pub(super) fn respond(
 ) -> Road {
     let address = from.source.ip();
     let asks_more = state.cookies.as_ref().is_some_and(|cookies| cookies.required);
-    if !state.policy.minimal_responses || asks_more || state.acl.denies(address) {
+    let asks_more = asks_more || !state.zone_acls.is_empty();
+    if !state.policy.minimal_responses || asks_more || state.acl.denies(address, None) {
         return Road::Long(None);
     }
     let Some(query) = PlainQuery::read(message, &mut state.hashes) else {

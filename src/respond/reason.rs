@@ -26,6 +26,14 @@ pub enum Reason {
     NoCookie,
     /// The asker's network has been told enough for now: the question may come over TCP.
     OverRate,
+    /// The message is signed with a key, or in a way, that is not known here (RFC 8945 §5.2.1).
+    BadKey,
+    /// The message is not what was signed (RFC 8945 §5.2.2).
+    BadSignature,
+    /// The message was signed at another time (RFC 8945 §5.2.3).
+    BadTime,
+    /// The signature is shorter than the key's file permits (RFC 8945 §5.2.4).
+    BadTruncation,
     /// The asker may not ask.
     Denied,
     /// No zone here holds the name.
@@ -78,6 +86,18 @@ impl Reason {
         }
     }
 
+    /// What is wrong with a signature (RFC 8945 §5.2). Its error stands in the answer's TSIG record; EDE has
+    /// no codes for them.
+    fn of_signature(self) -> &'static str {
+        match self {
+            Reason::BadKey => "BADKEY: no key of that name and algorithm (--key)",
+            Reason::BadSignature => "BADSIG: not signed with our secret, or changed since",
+            Reason::BadTime => "BADTIME: the clocks are too far apart",
+            Reason::BadTruncation => "BADTRUNC: the MAC is shorter than the key permits",
+            _ => "",
+        }
+    }
+
     fn row(self) -> (Rcode, Told, &'static str) {
         use Told::{Code, Nothing, Words};
         match self {
@@ -94,8 +114,11 @@ impl Reason {
             Reason::Denied => (
                 Rcode::REFUSED,
                 Code(Ede::PROHIBITED),
-                "that address may not ask (--allow, --deny)",
+                "that address, or key, may not ask (--allow, --deny)",
             ),
+            Reason::BadKey | Reason::BadSignature | Reason::BadTime | Reason::BadTruncation => {
+                (Rcode::NOTAUTH, Words(Ede::OTHER), self.of_signature())
+            }
             Reason::NotServed => {
                 (Rcode::REFUSED, Code(Ede::NOT_AUTHORITATIVE), "no zone here holds the name")
             }
@@ -171,7 +194,7 @@ mod tests {
     use crate::wire::edns::ERROR_TEXT_LEN_MAX;
 
     /// One of each kind.
-    const ALL: [Reason; 25] = [
+    const ALL: [Reason; 31] = [
         Reason::Answered(End::Found),
         Reason::AnsweredStale(End::Found),
         Reason::Identity,
@@ -179,6 +202,10 @@ mod tests {
         Reason::BadCookie,
         Reason::NoCookie,
         Reason::OverRate,
+        Reason::BadKey,
+        Reason::BadSignature,
+        Reason::BadTime,
+        Reason::BadTruncation,
         Reason::Denied,
         Reason::NotServed,
         Reason::Broken,
@@ -197,6 +224,8 @@ mod tests {
         Reason::Fault(Fault::Opt),
         Reason::Fault(Fault::Cookie),
         Reason::Fault(Fault::ZoneVersion),
+        Reason::Fault(Fault::Tsig),
+        Reason::Fault(Fault::MacLength),
     ];
 
     #[test]

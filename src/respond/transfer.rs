@@ -1,9 +1,10 @@
 //! Who gets whole zones, and how they begin: AXFR (RFC 5936), and IXFR (RFC 1995).
 
-use super::{Peer, Reason, Setting, Transport};
+use super::limit::Meter;
+use super::{Outcome, Peer, Reason, Setting, Transport};
 use crate::name::Suffixes;
 use crate::rr::{Rtype, table};
-use crate::transfer::{Outgoing, serial_asked_from};
+use crate::transfer::{Outgoing, Progress, Writer, serial_asked_from};
 use crate::wire::edns::Opt;
 use crate::wire::request::{Question, Request};
 use crate::zone::Zone;
@@ -13,6 +14,16 @@ use std::sync::Arc;
 /// Whether a type is a question for a zone.
 pub(super) fn is_asked_for(rtype: Rtype) -> bool {
     matches!(rtype, table::AXFR | table::IXFR)
+}
+
+/// What was asked, and the OPT record of the answer.
+pub(super) struct Asked<'a> {
+    pub(super) message: &'a [u8],
+    pub(super) request: &'a Request<'a>,
+    pub(super) opt: Option<&'a Opt<'a>>,
+    pub(super) from: Peer,
+    /// How long an answer in one message may be, before it is signed.
+    pub(super) len_max: u16,
 }
 
 impl Setting<'_> {
@@ -27,9 +38,11 @@ impl Setting<'_> {
         let Some((slot, _)) = nearest.filter(|&(_, labels)| labels == hashes.labels()) else {
             return Err(Reason::NoApex); // RFC 5936 §2.2.1
         };
-        match self.transfer_acl {
+        match self.zone_acls.transfer(question.name).or(self.transfer_acl) {
             None => return Err(Reason::Transfer),
-            Some(acl) if acl.denies(self.from.source.ip()) => return Err(Reason::TransferDenied),
+            Some(acl) if acl.denies(self.from.source.ip(), self.signed.key()) => {
+                return Err(Reason::TransferDenied);
+            }
             Some(_) => {}
         }
         // RFC 5936 §4.2 defines none over UDP.
@@ -40,24 +53,47 @@ impl Setting<'_> {
     }
 }
 
-/// Begins a transfer, if it is to be one. An address may be made up over UDP, so no zone goes that way:
-/// the SOA alone tells who asks whether to come over TCP (RFC 1995 §2).
-pub(super) fn begin(
-    message: &[u8],
-    request: &Request<'_>,
-    opt: Option<&Opt<'_>>,
-    from: Peer,
+/// Begins a transfer, or sends what changed at once. An address may be made up over UDP, so no zone goes
+/// that way: what changed, if that has room in one message, or else nothing here: an SOA tells who asks
+/// whether to come over TCP (RFC 1995 §2).
+pub(super) fn start(
+    asked: &Asked<'_>,
     zone: &Arc<Zone>,
-) -> Option<Outgoing> {
+    writer: &mut Writer,
+    meter: &mut Meter<'_>,
+    out: &mut Vec<u8>,
+) -> Option<Outcome> {
+    let &Asked { request, opt, from, .. } = asked;
+    let serial = serial_asked_from(asked.message, request.head.len());
+    let serial = serial.filter(|_| request.question.rtype == table::IXFR);
+    let changes = serial.and_then(|serial| zone.changes_since(serial));
+    let changes = changes.map(|changes| Outgoing::changes(zone, changes, request, opt));
     if from.transport == Transport::Udp {
-        return None;
+        return send_at_once(changes?, usize::from(asked.len_max), writer, meter, out);
     }
-    let is_about_changes = request.question.rtype == table::IXFR;
-    let serial = serial_asked_from(message, request.head.len()).filter(|_| is_about_changes);
-    Some(match serial {
+    let outgoing = match serial {
         Some(serial) if zone.is_known_to_who_has(serial) => Outgoing::version(zone, request, opt),
-        _ => Outgoing::whole(zone, request, opt),
-    })
+        _ => changes.unwrap_or_else(|| Outgoing::whole(zone, request, opt)),
+    };
+    Some(Outcome::Stream(Box::new(outgoing)))
+}
+
+/// Sends what changed as one message, if it has room there and does not come too often.
+fn send_at_once(
+    mut changes: Outgoing,
+    len_max: usize,
+    writer: &mut Writer,
+    meter: &mut Meter<'_>,
+    out: &mut Vec<u8>,
+) -> Option<Outcome> {
+    let base = out.len();
+    let progress = changes.write(writer, len_max, 0, out); // it is signed as any answer is
+    let len = out.len() - base;
+    if progress == Progress::Ends && len <= len_max && meter.admits(len) {
+        return Some(Outcome::Send(Reason::Transferred));
+    }
+    out.truncate(base);
+    None
 }
 
 /// What is answered to a question in one message: one for changes gets the SOA.

@@ -4,10 +4,12 @@
 use super::Policy;
 use crate::answer::additional::{self, Need};
 use crate::answer::{Data, End, Item, Owner, Reply, Scratch, Terms};
-use crate::rr::table;
+use crate::rr::{Class, table};
+use crate::wire::edns::ZoneVersion;
+use crate::wire::request::{Question, Request};
 use crate::wire::response::{self, DoesNotFit, Response, Section};
-use crate::zone::Rrset;
 use crate::zone::set::ZoneSet;
+use crate::zone::{Rrset, Zone};
 
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
 /// kindness is left out. Neither happens before the answer was written as short as it can be. Gives
@@ -34,6 +36,21 @@ pub(super) fn write(
         response.set_truncated();
         0
     })
+}
+
+/// An answer that stands for every class has no authority over them (RFC 1035 §6.2).
+pub(super) fn authority(response: &mut Response<'_>, reply: &Reply<'_>, question: Question<'_>) {
+    if reply.authoritative && question.class == Class::IN {
+        response.set_authoritative();
+    }
+}
+
+/// RFC 9660 §2: the version of the zone that holds the question's name, for who asks for that.
+pub(super) fn version(response: &mut Response<'_>, request: &Request<'_>, zone: &Zone) {
+    if request.edns.is_some_and(|edns| edns.options.zone_version) {
+        let labels = u8::try_from(zone.apex().label_count()).expect("a name has 127 labels");
+        response.set_zone_version(ZoneVersion { labels, serial: zone.serial() });
+    }
 }
 
 /// Answer, authority, and the glue that a referral cannot do without. Gives the number of other

@@ -248,6 +248,8 @@ pub const AXFR: Rtype = Rtype(252);
 pub const IXFR: Rtype = Rtype(251);
 /// The pseudo-record of EDNS (RFC 6891 §6.1).
 pub const OPT: Rtype = Rtype(41);
+/// The pseudo-record that signs a message (RFC 8945 §4.2).
+pub const TSIG: Rtype = Rtype(250);
 
 impl Row {
     /// Which word of the data is the first name that points at something.

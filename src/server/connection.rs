@@ -194,7 +194,13 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::acl::Acl;
+    use crate::reload::load::{Lints, load_text};
     use crate::respond::{Policy, State};
+    use crate::transfer::MESSAGE_LEN_MAX;
+    use crate::zone::set::{Change, Slot};
+    use std::path::Path;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn setup() -> (Connection, Responder) {
@@ -315,5 +321,41 @@ mod tests {
             connection.wrote(taken, later);
             assert_eq!(connection.idle_since(), expected, "{taken}");
         }
+    }
+
+    /// A transfer of many messages, then what is asked behind it.
+    #[test]
+    fn a_transfer_makes_a_message_when_the_one_before_is_written_and_what_follows_waits() {
+        let (mut connection, mut responder) = setup();
+        responder.state.transfer_acl = Some(Acl::default());
+        let mut text =
+            "$TTL 300\n@ SOA ns admin 1 2h 15m 2w 5m\n@ NS ns\nns A 192.0.2.1\n".to_string();
+        (0..2000).for_each(|n| text += &format!("h{n} TXT \"{:x<60}\"\n", ""));
+        let path = Path::new("smith.edu.zone");
+        let loaded = load_text(path, text.into_bytes(), &[], Lints::Quick, &mut |_, _| ());
+        let zone = Arc::new(loaded.zone.unwrap());
+        let slot = Some(Slot::Live(Arc::clone(&zone)));
+        responder.state.zones.apply(Change { apex: zone.apex().to_buf(), slot });
+
+        let mut transfer = query(2);
+        transfer[25..27].copy_from_slice(&[0, 252]);
+        connection.receive(&[query(1), transfer, query(3)].concat(), &mut responder);
+        assert_eq!(ids(connection.outgoing()), [1], "the transfer waits until that is written");
+        let mut all = Vec::new();
+        while !connection.outgoing().is_empty() || connection.has_backlog() {
+            let waiting = connection.outgoing().len();
+            assert!(waiting <= MESSAGE_LEN_MAX + 2, "{waiting}");
+            if waiting > 1 {
+                connection.answer(&mut responder);
+                assert_eq!(connection.outgoing().len(), waiting, "nothing is made beforehand");
+            }
+            all.extend_from_slice(connection.outgoing());
+            connection.wrote(waiting, responder.now);
+            connection.answer(&mut responder);
+        }
+        let ids = ids(&all);
+        assert!(ids.len() > 10, "{ids:?}");
+        assert!(ids.starts_with(&[1, 2, 2]) && ids.ends_with(&[2, 2, 3]), "{ids:?}");
+        assert_eq!(responder.counters.transfers, 1);
     }
 }

@@ -18,37 +18,47 @@
 //! the kernel ends the loop but a failing poll.
 
 mod accept;
+mod announce;
 mod buffers;
 mod connection;
 mod counters;
 mod descriptors;
+mod event;
 pub mod frame;
+pub mod keys;
 pub mod listen;
 mod mmsg;
 pub mod privileges;
 mod process;
 mod responder;
 pub mod secrets;
+mod settings;
 #[cfg(test)]
 mod simulation;
 mod tcp;
 mod udp;
+mod watched;
 
 pub use connection::{Connection, End};
 pub use counters::Counters;
 pub use listen::{ListenError, Listener};
 pub use responder::{Answered, QUERY_LOG, Responder};
+pub use settings::Settings;
+pub use watched::Look;
 
+use crate::name::NameBuf;
 use crate::reload::Command;
 use crate::respond::State;
 use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
-use mio::{Events, Interest, Poll, Token, Waker};
+use announce::Announcer;
+use event::Event;
+use mio::{Events, Interest, Poll, Waker};
 use mmsg::Batch;
 use process::{Request, Signals};
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
@@ -105,7 +115,11 @@ pub struct Server {
     connections: tcp::Connections,
     batch: Batch,
     responder: Responder,
-    secret_file: secrets::SecretFile,
+    files: settings::Files,
+    /// Where the listeners are bound.
+    sources: Vec<SocketAddr>,
+    /// What tells secondaries; none that are not named are told.
+    announcer: Option<Announcer>,
 }
 
 /// The road between the loop and the worker that reads zones.
@@ -118,21 +132,6 @@ struct Worker {
     alive: bool,
 }
 
-/// What became ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    /// Another thread has something for the loop.
-    Wake,
-    /// A signal came.
-    Signal,
-    /// The UDP socket of a listener.
-    Udp(usize),
-    /// The TCP socket of a listener.
-    Accept(usize),
-    /// A connection.
-    Connection(usize),
-}
-
 impl Server {
     /// Makes the loop and puts the sockets into it. From here on SIGTERM, SIGINT and SIGHUP wait
     /// for [`run`](Server::run).
@@ -143,13 +142,14 @@ impl Server {
         let limits = descriptors::fit(limits, listeners.len());
         buffers::tell(&listeners);
         state.own_addresses = listen::own_addresses(&listeners);
+        let sources = announce::sources(&listeners);
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Event::Wake.token())?);
         let signals = Signals::register(poll.registry(), Event::Signal.token())?;
         let mut server = Server {
             poll,
             events: Events::with_capacity(EVENTS_LEN),
-            secret_file: secrets::SecretFile::new(Arc::clone(&waker)),
+            files: settings::Files::default(),
             waker,
             signals,
             udp: Vec::new(),
@@ -157,14 +157,24 @@ impl Server {
             connections: tcp::Connections::new(limits),
             batch: Batch::new(),
             responder: Responder::new(state),
+            sources,
+            announcer: None,
         };
         listeners.into_iter().try_for_each(|listener| server.add(listener))?;
         Ok(server)
     }
 
-    /// At SIGHUP, cookie secrets are read from this file again.
-    pub fn watch_secrets(&mut self, path: PathBuf) {
-        self.secret_file.watch(path);
+    /// Announces zones to these as they change (RFC 1996), and all of them at once. `seed` makes ids
+    /// that others cannot guess.
+    ///
+    /// # Errors
+    /// Those of the kernel about sockets.
+    pub fn announce_to(&mut self, secondaries: &[SocketAddr], seed: u64) -> io::Result<()> {
+        let (registry, now) = (self.poll.registry(), self.responder.now);
+        let mut announcer = Announcer::open(secondaries, &self.sources, seed, registry, now)?;
+        self.responder.state.zones.zones().for_each(|zone| announcer.announce(zone, now));
+        self.announcer = Some(announcer);
+        Ok(())
     }
 
     /// What another thread wakes the loop with after it has sent zone changes.
@@ -210,10 +220,11 @@ impl Server {
         self.wait(if worker.pending { Some(Duration::ZERO) } else { self.timeout() })?;
         let heard = self.mark();
         if heard.worker || worker.pending {
-            worker.apply_changes(&mut self.responder.state);
+            let changed = worker.apply_changes(&mut self.responder.state);
+            self.announce(&changed);
         }
         if heard.worker {
-            self.change_secrets();
+            self.change_settings();
         }
         let flow = if heard.signal { self.obey(worker) } else { ControlFlow::Continue(()) };
         self.work();
@@ -221,14 +232,12 @@ impl Server {
         Ok(flow)
     }
 
-    /// Takes over cookie secrets that were read again.
-    fn change_secrets(&mut self) {
-        if let Some(cookies) = &mut self.responder.state.cookies
-            && let Some(secrets) = self.secret_file.take()
-        {
-            cookies.secrets = secrets;
-            log::info!("cookie secrets were read again");
-        }
+    /// Tells secondaries of the zones that have another serial than before.
+    fn announce(&mut self, changed: &[NameBuf]) {
+        let Some(announcer) = &mut self.announcer else { return };
+        let zones = &self.responder.state.zones;
+        let changed = changed.iter().filter_map(|apex| zones.get(apex.as_name())?.zone());
+        changed.for_each(|zone| announcer.announce(zone, self.responder.now));
     }
 
     /// Does what signals ask for; whether to go on.
@@ -238,7 +247,7 @@ impl Server {
                 Request::Stop => return ControlFlow::Break(()),
                 Request::Reload => {
                     worker.reload();
-                    self.secret_file.reload();
+                    self.files.ask();
                 }
             }
         }
@@ -278,7 +287,8 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let resume = self.tcp.iter().filter_map(accept::Acceptor::resume);
-        let next = self.connections.expiry().into_iter().chain(resume).min()?;
+        let announce = self.announcer.as_ref().and_then(Announcer::deadline);
+        let next = self.connections.expiry().into_iter().chain(resume).chain(announce).min()?;
         Some(next.saturating_duration_since(self.responder.now))
     }
 
@@ -286,6 +296,7 @@ impl Server {
         self.connections.is_ready()
             || self.udp.iter().any(udp::Port::is_ready)
             || self.tcp.iter().any(accept::Acceptor::is_ready)
+            || self.announcer.as_ref().is_some_and(Announcer::is_ready)
     }
 
     /// Marks the sockets that became ready; what else was heard.
@@ -295,6 +306,7 @@ impl Server {
             match Event::from(event.token()) {
                 Event::Wake => heard.worker = true,
                 Event::Signal => heard.signal = true,
+                Event::Notify => self.announcer.iter_mut().for_each(Announcer::wake),
                 Event::Udp(index) => self.udp[index].wake(),
                 Event::Accept(index) => self.tcp[index].wake(),
                 Event::Connection(key) => self.connections.wake(key, event),
@@ -314,6 +326,7 @@ impl Server {
         }
         self.connections.turn(&mut self.responder);
         self.connections.expire(&mut self.responder);
+        self.announcer.iter_mut().for_each(|announcer| announcer.turn(self.responder.now));
     }
 }
 
@@ -329,19 +342,27 @@ impl Worker {
         Worker { changes, commands, pending: false, alive: true }
     }
 
-    /// Puts zones that the worker made in their places and sends it those that stood there.
-    fn apply_changes(&mut self, state: &mut State) {
-        let (mut freed, mut messages) = (Vec::new(), 0);
+    /// Puts zones that the worker made in their places and sends it those that stood there. Gives the
+    /// zones that have another serial than before.
+    fn apply_changes(&mut self, state: &mut State) -> Vec<NameBuf> {
+        let (mut freed, mut changed, mut messages) = (Vec::new(), Vec::new(), 0);
         self.pending = true;
         while messages < CHANGES_MAX
             && let Some(changes) = self.next_changes()
         {
-            freed.extend(changes.into_iter().filter_map(|change| state.zones.apply(change)));
+            for change in changes {
+                let serial = |slot: Option<&Slot>| Some(slot?.zone()?.serial());
+                let (apex, new) = (change.apex.clone(), serial(change.slot.as_ref()));
+                let old = state.zones.apply(change);
+                changed.extend(Some(apex).filter(|_| new.is_some() && new != serial(old.as_ref())));
+                freed.extend(old);
+            }
             messages += 1;
         }
         if messages > 0 {
             self.applied(messages, freed);
         }
+        changed
     }
 
     fn next_changes(&mut self) -> Option<Vec<Change>> {
@@ -382,37 +403,6 @@ impl Worker {
                  zones are served as they are. Restart the server, and please report what the log \
                  says before this line"
             );
-        }
-    }
-}
-
-impl Event {
-    /// Tokens below this are for listeners; connections come after, so that neither has to know
-    /// how many there are of the other.
-    const CONNECTIONS_FROM: usize = 1 << 24;
-
-    /// The number by which `mio` knows it.
-    fn token(self) -> Token {
-        Token(match self {
-            Event::Wake => 0,
-            Event::Signal => 1,
-            Event::Udp(index) => 2 + 2 * index,
-            Event::Accept(index) => 3 + 2 * index,
-            Event::Connection(key) => Event::CONNECTIONS_FROM + key,
-        })
-    }
-}
-
-impl From<Token> for Event {
-    fn from(Token(number): Token) -> Event {
-        match number {
-            0 => Event::Wake,
-            1 => Event::Signal,
-            _ if number >= Event::CONNECTIONS_FROM => {
-                Event::Connection(number - Event::CONNECTIONS_FROM)
-            }
-            _ if number % 2 == 0 => Event::Udp((number - 2) / 2),
-            _ => Event::Accept((number - 3) / 2),
         }
     }
 }

@@ -141,8 +141,8 @@ impl Responder {
         out: &mut Vec<u8>,
     ) -> Progress {
         let base = out.len();
-        let writer = &mut self.state.transfer_writer;
-        let written = guarded(|| outgoing.write(writer, MESSAGE_LEN_MAX, out));
+        let (writer, now_s) = (&mut self.state.transfer_writer, self.clock.unix_s);
+        let written = guarded(|| outgoing.write(writer, MESSAGE_LEN_MAX, now_s, out));
         let progress = written.unwrap_or_else(|panic| {
             out.truncate(base);
             self.counters.panics += 1;
@@ -281,9 +281,8 @@ fn log_query(message: &[u8], client: SocketAddr, answer: &[u8], outcome: &Outcom
 }
 
 /// The time for answers. A clock that was never set counts as 1970.
-#[allow(clippy::cast_possible_truncation, reason = "seconds are counted modulo 2³²")]
 fn clock(running: Duration, date: SystemTime) -> Now {
-    let unix_s = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;
+    let unix_s = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let monotonic_ms = u64::try_from(running.as_millis()).unwrap_or(u64::MAX);
     Now { unix_s, monotonic_ms }
 }
@@ -408,7 +407,7 @@ mod tests {
     fn each_turn_has_its_own_time() {
         let mut responder = Responder::new(State::new(Policy::default()));
         let start = responder.start;
-        let date = UNIX_EPOCH + Duration::from_secs((1 << 32) + 7);
+        let date = UNIX_EPOCH + Duration::from_secs(7);
         responder.begin_turn(start + Duration::from_millis(1500), date);
         assert_eq!(responder.clock, Now { unix_s: 7, monotonic_ms: 1500 });
     }

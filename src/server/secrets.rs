@@ -2,19 +2,16 @@
 //!
 //! Without a file there is one from the kernel, which ends with the process: clients then get new
 //! cookies, and nothing is lost but a round trip. Servers that share an address share a file. It is
-//! read again at SIGHUP by a thread of its own, because a file may keep its reader waiting and the
-//! loop waits for nobody; if it is no longer good, the secrets stay as they were.
+//! read again when it changes ([`super::watched`]); if it is no longer good, the secrets stay as they
+//! were.
 
 use crate::guard::cookie::{Secret, Secrets, SecretsError};
 use crate::sandbox;
-use mio::Waker;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 
 /// The longest file that is read, in octets: secrets with a page of comments.
 const FILE_LEN_MAX: u64 = 4096;
@@ -32,12 +29,13 @@ pub enum SecretFileError {
     Content(PathBuf, SecretsError),
 }
 
-/// The secrets of a file, read again on demand.
-pub(super) struct SecretFile {
-    path: Option<PathBuf>,
-    waker: Arc<Waker>,
-    sender: Sender<Secrets>,
-    receiver: Receiver<Secrets>,
+/// Why a small file cannot be had.
+#[derive(Debug)]
+pub(super) enum FileFault {
+    Unreadable(io::Error),
+    /// A folder, or what may have no end.
+    NoFile,
+    TooLong,
 }
 
 /// A secret that nobody knows.
@@ -63,20 +61,35 @@ pub fn random_octets<const LEN: usize>() -> io::Result<[u8; LEN]> {
 /// # Errors
 /// [`SecretFileError`], which names the file and the line.
 pub fn read(path: &Path) -> Result<Secrets, SecretFileError> {
-    let unreadable = |error| SecretFileError::Unreadable(path.to_path_buf(), error);
-    // Opening a pipe would wait for its writer.
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    let file = file.map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(SecretFileError::NoFile(path.to_path_buf()));
-    }
-    let mut octets = Vec::new();
-    let len = file.take(FILE_LEN_MAX + 1).read_to_end(&mut octets).map_err(unreadable)?;
-    if len as u64 > FILE_LEN_MAX {
-        return Err(SecretFileError::TooLong(path.to_path_buf()));
-    }
+    let (octets, _) = read_file(path, FILE_LEN_MAX).map_err(|fault| match fault {
+        FileFault::Unreadable(error) => SecretFileError::Unreadable(path.to_path_buf(), error),
+        FileFault::NoFile => SecretFileError::NoFile(path.to_path_buf()),
+        FileFault::TooLong => SecretFileError::TooLong(path.to_path_buf()),
+    })?;
     let text = String::from_utf8_lossy(&octets);
     Secrets::parse(&text).map_err(|error| SecretFileError::Content(path.to_path_buf(), error))
+}
+
+/// Reads a file of at most `len_max` octets; gives also who may do what with it, as stat(2) says it.
+pub(super) fn read_file(path: &Path, len_max: u64) -> Result<(Vec<u8>, u32), FileFault> {
+    // Opening a pipe would wait for its writer.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(FileFault::NoFile);
+    }
+    let mut octets = Vec::new();
+    let len = file.take(len_max + 1).read_to_end(&mut octets)?;
+    if len as u64 > len_max {
+        return Err(FileFault::TooLong);
+    }
+    Ok((octets, metadata.mode()))
+}
+
+impl From<io::Error> for FileFault {
+    fn from(error: io::Error) -> FileFault {
+        FileFault::Unreadable(error)
+    }
 }
 
 impl SecretFileError {
@@ -117,41 +130,12 @@ impl fmt::Display for SecretFileError {
     }
 }
 
-impl SecretFile {
-    /// No file yet; `waker` is how the loop hears of new secrets.
-    pub(super) fn new(waker: Arc<Waker>) -> SecretFile {
-        let (sender, receiver) = mpsc::channel();
-        SecretFile { path: None, waker, sender, receiver }
-    }
-
-    /// This file from now on.
-    pub(super) fn watch(&mut self, path: PathBuf) {
-        self.path = Some(path);
-    }
-
-    /// Has the file read, if there is one.
-    pub(super) fn reload(&self) {
-        let Some(path) = self.path.clone() else { return };
-        let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
-        let thread = std::thread::Builder::new().name("secrets".into());
-        let started = thread.spawn(move || match read(&path) {
-            Ok(secrets) => {
-                let _ = sender.send(secrets); // the loop may have ended
-                let _ = waker.wake();
-            }
-            Err(error) => {
-                log::error!("{error}; the secrets stay as they were\n  {}", error.advice());
-            }
-        });
-        if let Err(error) = started {
-            log::error!("cookie secrets are not read again, they stay as they were: {error}");
-        }
-    }
-
-    /// What the last reading gave, once.
-    pub(super) fn take(&self) -> Option<Secrets> {
-        self.receiver.try_iter().last()
-    }
+/// Reads a file of secrets again; if it is no longer good, says so.
+pub(super) fn read_again(path: &Path) -> Option<Secrets> {
+    let told = |error: SecretFileError| {
+        log::error!("{error}; the secrets stay as they were\n  {}", error.advice());
+    };
+    read(path).map_err(told).ok()
 }
 
 #[cfg(test)]

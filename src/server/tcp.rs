@@ -85,6 +85,12 @@ impl Connections {
         Connections { table, ready, clients, limits, expiry: None, read_buffer }
     }
 
+    /// Has other limits from now on.
+    pub(super) fn set_limits(&mut self, limits: Limits, now: Instant) {
+        self.limits = limits;
+        self.expiry = self.expiry.map(|expiry| expiry.min(now));
+    }
+
     /// Something happened on a connection.
     pub(super) fn wake(&mut self, key: usize, event: &mio::event::Event) {
         let Some(entry) = self.table.get_mut(key) else {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! respond ──▶ Outgoing ──▶ one message at a time, when the connection has sent the one before
+//! a zone has changed ──▶ Notifier ──▶ datagrams, until secondaries have answered
 //! ```
 //!
 //! [`Outgoing`] is a transfer under way. It holds the version of the zone that it sends, however often
@@ -9,10 +10,13 @@
 //! asks for the next. So a reader that is slow costs one message, and many transfers at once cost each
 //! other time and nothing else. [`Writer`] is what one message is written with; all transfers share it.
 //!
+//! [`notify`] is how secondaries learn that there is something to ask for.
+//!
 //! A message is whole when [`Outgoing::write`] returns, all but for a signature over it: what signs
 //! (RFC 8945 §5.3.1) does so there, and has room in front of [`MESSAGE_LEN_MAX`] kept back by the
 //! caller's `len_max`.
 
+pub mod notify;
 mod outgoing;
 mod query;
 mod walk;

@@ -30,6 +30,8 @@ pub(super) struct Message<'o> {
     base: usize,
     /// How long the records may make it.
     len_max: usize,
+    /// How long the first of them may.
+    first_len_max: usize,
     records: u16,
     /// Where the last record's owner stands. Records of one name come together.
     owner_at: Option<usize>,
@@ -44,16 +46,20 @@ impl Default for Writer {
 
 impl Writer {
     /// Begins a message with `head`: a header, whose counts come at the end, and a question or none.
+    /// So many octets of `len_max` are kept for what ends it.
     pub(super) fn begin<'o>(
         &'o mut self,
         head: &[u8],
         len_max: usize,
+        end_len: usize,
         out: &'o mut Vec<u8>,
     ) -> Message<'o> {
         let base = out.len();
         out.extend_from_slice(head);
         self.names.begin_apart();
-        Message { writer: self, out, base, len_max, records: 0, owner_at: None }
+        let [len_max, first_len_max] =
+            [len_max, TCP_LEN_MAX.into()].map(|len| len.saturating_sub(end_len));
+        Message { writer: self, out, base, len_max, first_len_max, records: 0, owner_at: None }
     }
 }
 
@@ -68,7 +74,7 @@ impl Message<'_> {
         let data_at = self.out.len();
         self.data(Rtype(u16::from_be_bytes([fixed[0], fixed[1]])), data);
         let (len, data_len) = (self.out.len() - self.base, self.out.len() - data_at);
-        let fits = len <= self.len_max || self.records == 0 && len <= usize::from(TCP_LEN_MAX);
+        let fits = len <= self.len_max || self.records == 0 && len <= self.first_len_max;
         if !fits || self.records == u16::MAX {
             self.out.truncate(start);
             return false;

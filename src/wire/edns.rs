@@ -29,6 +29,9 @@ pub(super) const OPT_LEN: usize = 11;
 /// The octets of an option without its value.
 const OPTION_LEN: usize = 4;
 
+/// The octets of an OPT record that holds a cookie alone: what stays where there is little room.
+pub const SHORT_OPT_LEN: usize = OPT_LEN + OPTION_LEN + COOKIE_LEN;
+
 /// The codes of the options that mean something here.
 mod code {
     pub(super) const NSID: u16 = 3; // RFC 5001
@@ -180,6 +183,15 @@ impl Opt<'_> {
         let mut len = OPT_LEN;
         self.each_option(|_, parts| len += OPTION_LEN + value_len(parts));
         len
+    }
+
+    /// The same without what is only good to know, if the record has more than `len_max` octets.
+    #[must_use]
+    pub fn within(self, len_max: usize) -> Self {
+        if self.record_len() <= len_max {
+            return self;
+        }
+        Opt { dnssec_ok: self.dnssec_ok, cookie: self.cookie, ..Opt::default() }
     }
 
     /// Appends the record, with the upper bits of `rcode` (RFC 6891 §6.1.3).

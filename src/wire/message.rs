@@ -10,6 +10,7 @@ use crate::name::{LABEL_LEN_MAX, NAME_LEN_MAX, Name, NameBuf};
 use crate::rr::table::{self, Field};
 use crate::rr::{Rtype, rdata};
 use crate::wire::codes::Rcode;
+use arrayvec::ArrayVec;
 
 /// An answer, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Message {
     pub rcode: Rcode,
     /// The name that was asked for, and the type.
     pub question: Option<(NameBuf, Rtype)>,
-    /// The records of the answer, authority and additional sections, without OPT.
+    /// The records of the answer, authority and additional sections, without OPT and TSIG.
     pub sections: [Vec<Record>; 3],
 }
 
@@ -57,6 +58,7 @@ impl Message {
                 let record = cursor.record()?;
                 match record.rtype {
                     table::OPT => rcode |= u16::from(record.ttl.to_be_bytes()[0]) << 4,
+                    table::TSIG => {}
                     _ => section.push(record),
                 }
             }
@@ -123,36 +125,41 @@ impl Cursor<'_> {
         (self.at == end).then_some(written)
     }
 
-    /// A name, perhaps compressed (RFC 1035 §4.1.4).
     fn name(&mut self) -> Option<NameBuf> {
-        let mut wire = Vec::with_capacity(NAME_LEN_MAX);
-        let (mut at, mut end) = (self.at, None);
-        loop {
-            let len = *self.octets.get(at)?;
-            match len {
-                0xc0.. => {
-                    let pointer = [len & 0x3f, *self.octets.get(at + 1)?];
-                    end = end.or(Some(at + 2));
-                    let target = usize::from(u16::from_be_bytes(pointer));
-                    if target >= at {
-                        return None; // it would not end
-                    }
-                    at = target;
+        let (name, end) = name_at(self.octets, self.at)?;
+        self.at = end;
+        Some(name)
+    }
+}
+
+/// A name in a message, perhaps compressed (RFC 1035 §4.1.4), and where it ends.
+pub(super) fn name_at(octets: &[u8], start: usize) -> Option<(NameBuf, usize)> {
+    let mut wire: ArrayVec<u8, NAME_LEN_MAX> = ArrayVec::new();
+    let (mut at, mut end) = (start, None);
+    loop {
+        let len = *octets.get(at)?;
+        match len {
+            0xc0.. => {
+                let pointer = [len & 0x3f, *octets.get(at + 1)?];
+                end = end.or(Some(at + 2));
+                let target = usize::from(u16::from_be_bytes(pointer));
+                if target >= at {
+                    return None; // it would not end
                 }
-                _ if usize::from(len) > LABEL_LEN_MAX => return None,
-                _ => {
-                    let label = self.octets.get(at..=at + usize::from(len))?;
-                    wire.extend_from_slice(label);
-                    at += label.len();
-                    if len == 0 || wire.len() > NAME_LEN_MAX {
-                        break;
-                    }
+                at = target;
+            }
+            _ if usize::from(len) > LABEL_LEN_MAX => return None,
+            _ => {
+                let label = octets.get(at..=at + usize::from(len))?;
+                wire.try_extend_from_slice(label).ok()?;
+                at += label.len();
+                if len == 0 {
+                    break;
                 }
             }
         }
-        self.at = end.unwrap_or(at);
-        Name::from_wire(&wire).map(Name::to_buf)
     }
+    Some((Name::from_wire(&wire)?.to_buf(), end.unwrap_or(at)))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //!
 //! [`request`] reads: total over every input, without allocation. [`response`] writes: section by
 //! section, an RRset whole or not at all. [`edns`] does both for the OPT record. [`compress`] knows
-//! which names stand where in the message being written. [`plain`] does for most queries what
-//! [`request`] and [`response`] do for all.
+//! which names stand where in the message being written. [`tsig`] is the record that signs a message.
+//! [`plain`] does for most queries what [`request`] and [`response`] do for all.
 
 pub mod codes;
 pub mod compress;
@@ -17,6 +17,7 @@ pub mod message;
 pub mod plain;
 pub mod request;
 pub mod response;
+pub mod tsig;
 
 /// The octets of a message's header (RFC 1035 §4.1.1).
 pub const HEADER_LEN: usize = 12;

@@ -1,5 +1,5 @@
 //! Bytes → [`Request`]: total over every input. It never panics, never allocates, and looks at each
-//! octet at most once.
+//! octet at most once. A TSIG record is noted; `super::tsig` reads it.
 //!
 //! What is no query to answer is sorted out here, by the rules that hold for every zone: a response
 //! is never answered, an opcode that is not QUERY is not implemented, a broken query is a FORMERR.
@@ -16,9 +16,9 @@ pub enum Reading<'m> {
     /// A query to answer.
     Query(Request<'m>),
     /// A QUERY without a question. It can have one meaning: that it wants a cookie (RFC 7873 §5.4).
-    NoQuestion(Header, Option<Edns<'m>>),
+    NoQuestion(Header, Extras<'m>),
     /// A message that gets an error at once, with OPT if its own was there to be read.
-    Reject(Header, Fault, Option<Edns<'m>>),
+    Reject(Header, Fault, Extras<'m>),
     /// A message that gets no answer.
     Ignore(Silence),
 }
@@ -68,6 +68,10 @@ pub enum Fault {
     Cookie,
     /// A question for the zone's version that holds a version (RFC 9660 §3.1).
     ZoneVersion,
+    /// A TSIG record that is not the last, or cannot be read (RFC 8945 §5.2).
+    Tsig,
+    /// A MAC of a length that none has (RFC 8945 §5.2.2.1).
+    MacLength,
 }
 
 impl Fault {
@@ -81,6 +85,8 @@ impl Fault {
             Fault::Opt => "the OPT record is broken, or not the only one",
             Fault::Cookie => "a cookie has 8 octets, or 16 to 40",
             Fault::ZoneVersion => "who asks for a zone's version sends none",
+            Fault::Tsig => "the TSIG record is broken, or not the last one",
+            Fault::MacLength => "no MAC of that algorithm is as long, or as short",
         }
     }
 }
@@ -105,6 +111,17 @@ pub struct Request<'m> {
     pub question: Question<'m>,
     /// What the OPT record says.
     pub edns: Option<Edns<'m>>,
+    /// Where the TSIG record starts, if there is one.
+    pub tsig_at: Option<usize>,
+}
+
+/// What stands behind the question and means something here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'m> {
+    /// What the OPT record says.
+    pub edns: Option<Edns<'m>>,
+    /// Where the TSIG record starts, if there is one. It ends the message.
+    pub tsig_at: Option<usize>,
 }
 
 /// What is asked.
@@ -133,15 +150,20 @@ impl<'m> Reading<'m> {
         let (plain, additional) = (usize::from(word(6)) + usize::from(word(8)), word(10).into());
         match (header.opcode(), word(4)) {
             (0, 1) => Reading::of_query(header, message, plain, additional),
-            (0, 0) => match edns(body, plain, additional) {
-                Ok(edns) => Reading::NoQuestion(header, edns),
-                Err((fault, edns)) => Reading::Reject(header, fault, edns),
+            (0, 0) => match extras(message, body, plain, additional) {
+                Ok(extras) => Reading::NoQuestion(header, extras),
+                Err((fault, extras)) => Reading::Reject(header, fault, extras),
             },
             (opcode, questions) => {
                 let fault = if opcode == 0 { Fault::QuestionCount } else { Fault::Opcode };
                 let records = skip_questions(body, questions);
-                let edns = records.and_then(|bytes| edns(bytes, plain, additional).ok()?);
-                Reading::Reject(header, fault, edns)
+                match records.map(|bytes| extras(message, bytes, plain, additional)) {
+                    Some(Ok(extras)) => Reading::Reject(header, fault, extras),
+                    Some(Err((Fault::Tsig, extras))) => {
+                        Reading::Reject(header, Fault::Tsig, extras)
+                    }
+                    _ => Reading::Reject(header, fault, Extras::default()),
+                }
             }
         }
     }
@@ -149,12 +171,45 @@ impl<'m> Reading<'m> {
     #[inline]
     fn of_query(header: Header, message: &'m [u8], plain: usize, records: usize) -> Reading<'m> {
         let Some((question, rest)) = Question::split_from(&message[HEADER_LEN..]) else {
-            return Reading::Reject(header, Fault::Question, None);
+            return Reading::Reject(header, Fault::Question, Extras::default());
         };
         let head = &message[..message.len() - rest.len()];
-        match edns(rest, plain, records) {
-            Ok(edns) => Reading::Query(Request { header, head, question, edns }),
-            Err((fault, edns)) => Reading::Reject(header, fault, edns),
+        match extras(message, rest, plain, records) {
+            Ok(Extras { edns, tsig_at }) => {
+                Reading::Query(Request { header, head, question, edns, tsig_at })
+            }
+            Err((fault, extras)) => Reading::Reject(header, fault, extras),
+        }
+    }
+
+    /// What the OPT record says, if there is one.
+    pub fn edns(&self) -> Option<Edns<'m>> {
+        match self {
+            Reading::Query(request) => request.edns,
+            Reading::NoQuestion(_, extras) | Reading::Reject(_, _, extras) => extras.edns,
+            Reading::Ignore(_) => None,
+        }
+    }
+
+    /// The same message with a fault that comes before all others.
+    #[must_use]
+    pub fn rejected(self, fault: Fault) -> Reading<'m> {
+        let extras = Extras { edns: self.edns(), tsig_at: None };
+        match self {
+            Reading::Query(Request { header, .. })
+            | Reading::NoQuestion(header, _)
+            | Reading::Reject(header, ..) => Reading::Reject(header, fault, extras),
+            Reading::Ignore(_) => self,
+        }
+    }
+
+    /// Where the TSIG record starts, if there is one that ends the message.
+    #[inline]
+    pub fn tsig_at(&self) -> Option<usize> {
+        match self {
+            Reading::Query(request) => request.tsig_at,
+            Reading::NoQuestion(_, extras) | Reading::Reject(_, _, extras) => extras.tsig_at,
+            Reading::Ignore(_) => None,
         }
     }
 }
@@ -177,31 +232,42 @@ impl<'m> Question<'m> {
     }
 }
 
-/// Walks the records behind the question: `plain` of the answer and authority sections, then
-/// `additional` ones, of which one may be OPT. What follows the last one is nobody's: NSD and BIND
-/// step over it, too.
+/// Walks the records behind the question, which start `bytes`: `plain` of the answer and authority
+/// sections, then `additional` ones, of which one may be OPT, and the last one TSIG. What follows the
+/// last one is nobody's: NSD and BIND step over it, too. Only behind a TSIG nothing may follow.
 #[inline]
-fn edns(
-    bytes: &[u8],
+fn extras<'m>(
+    message: &[u8],
+    bytes: &'m [u8],
     plain: usize,
     additional: usize,
-) -> Result<Option<Edns<'_>>, (Fault, Option<Edns<'_>>)> {
-    if plain + additional == 0 {
-        return Ok(None);
-    }
-    let mut rest = bytes;
-    let mut found = None;
+) -> Result<Extras<'m>, (Fault, Extras<'m>)> {
+    let (mut rest, mut extras, mut fault) = (bytes, Extras::default(), None);
     for number in 0..plain + additional {
-        let (record, tail) = Record::split_from(rest).ok_or((Fault::Records, None))?;
+        let at = message.len() - rest.len();
+        let broken = (Fault::Records, Extras::default());
+        let (record, tail) = Record::split_from(rest).ok_or(broken)?;
         rest = tail;
-        if record.rtype == table::OPT {
-            if found.is_some() || number < plain || !record.owned_by_root {
-                return Err((Fault::Opt, None));
+        match record.rtype {
+            table::OPT if fault == Some(Fault::Opt) => {}
+            table::OPT if extras.edns.is_some() || number < plain || !record.owned_by_root => {
+                (fault, extras.edns) = (Some(Fault::Opt), None);
             }
-            found = Some(Edns::read(record.class, record.ttl, record.rdata)?);
+            table::OPT => match Edns::read(record.class, record.ttl, record.rdata) {
+                Ok(edns) => extras.edns = Some(edns),
+                Err((wrong, edns)) => (fault, extras.edns) = (Some(wrong), edns),
+            },
+            // RFC 8945 §5.2: it is the last record of all, and of the additional section.
+            table::TSIG
+                if number < plain || number + 1 < plain + additional || !rest.is_empty() =>
+            {
+                return Err((Fault::Tsig, extras));
+            }
+            table::TSIG => extras.tsig_at = Some(at),
+            _ => {}
         }
     }
-    Ok(found)
+    fault.map_or(Ok(extras), |fault| Err((fault, extras)))
 }
 
 /// Steps over the questions of a message that will get no answer to them.
@@ -278,10 +344,36 @@ mod tests {
         let Reading::Query(request) = Reading::of(&message) else { panic!("a query") };
         let edns = request.edns.unwrap();
         assert_eq!((edns.udp_len, edns.version, edns.dnssec_ok), (512, 0, true));
-        assert!(matches!(
-            Reading::of(&with_opt(&[opt, opt])),
-            Reading::Reject(_, Fault::Opt, None)
-        ));
+        let message = with_opt(&[opt, opt]);
+        let Reading::Reject(_, Fault::Opt, extras) = Reading::of(&message) else {
+            panic!("a fault")
+        };
+        assert_eq!(extras.edns, None);
+    }
+
+    #[test]
+    fn a_tsig_record_is_the_last_of_all_or_a_fault() {
+        let opt = &b"\0\0\x29\x04\xd0\0\0\0\0\0\0"[..];
+        let other = &b"\0\0\x01\0\x01\0\0\0\0\0\0"[..];
+        let tsig = &b"\0\0\xfa\0\xff\0\0\0\0\0\0"[..];
+        let at = |records: &[&[u8]]| match Reading::of(&with_opt(records)) {
+            Reading::Reject(_, fault, extras) => Err((fault, extras.tsig_at)),
+            reading => Ok(reading.tsig_at()),
+        };
+        assert_eq!(at(&[opt]), Ok(None));
+        assert_eq!(at(&[opt, tsig]), Ok(Some(QUERY.len() + opt.len())));
+        assert_eq!(at(&[tsig]), Ok(Some(QUERY.len())));
+        for wrong in [&[tsig, opt][..], &[tsig, tsig], &[tsig, other]] {
+            assert_eq!(at(wrong), Err((Fault::Tsig, None)));
+        }
+        let followed = [&with_opt(&[tsig])[..], b"x"].concat();
+        assert!(matches!(Reading::of(&followed), Reading::Reject(_, Fault::Tsig, _)));
+        let mut in_answer = with_opt(&[tsig]);
+        in_answer.swap(7, 11);
+        assert!(matches!(Reading::of(&in_answer), Reading::Reject(_, Fault::Tsig, _)));
+        // a fault elsewhere is told in a signed answer
+        let signed = Err((Fault::Opt, Some(QUERY.len() + 2 * opt.len())));
+        assert_eq!(at(&[opt, opt, tsig]), signed);
     }
 
     #[test]

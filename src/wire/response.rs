@@ -72,7 +72,7 @@ impl<'o> Response<'o> {
     /// ends with `opt`, and will have at most `len_max` octets.
     pub fn to(
         request: &Request<'_>,
-        opt: Option<&'o mut Opt<'o>>,
+        mut opt: Option<&'o mut Opt<'o>>,
         hashes: &'o Suffixes,
         names: &'o mut Compressor,
         len_max: u16,
@@ -80,10 +80,14 @@ impl<'o> Response<'o> {
     ) -> Response<'o> {
         let (base, question_end) = (out.len(), request.head.len());
         out.extend_from_slice(request.head); // the id stays, the rest of the header comes at the end
-        let opt_len = opt.as_ref().map_or(0, |opt| opt.record_len());
+        let len_max = usize::from(len_max);
+        let opt_len = opt.as_mut().map_or(0, |opt| {
+            **opt = opt.within(len_max.saturating_sub(question_end));
+            opt.record_len()
+        });
         Response {
             base,
-            len_max: usize::from(len_max) - opt_len,
+            len_max: len_max - opt_len,
             counts: [1, 0, 0, 0],
             bits: bits::QR | request.header.bits & bits::RD,
             rcode: Rcode::NOERROR,
@@ -136,12 +140,14 @@ impl<'o> Response<'o> {
         self.change_opt(|opt| opt.zone_version = Some(version));
     }
 
-    /// Changes what OPT will hold, and how much room is kept back for it.
+    /// Changes what OPT will hold, and how much room is kept back for it. Where a signature leaves no
+    /// room, what is only good to know goes.
     fn change_opt(&mut self, change: impl FnOnce(&mut Opt<'o>)) {
         if let Some(opt) = &mut self.opt {
-            self.len_max += opt.record_len();
+            let room = self.len_max + opt.record_len();
             change(opt);
-            self.len_max -= opt.record_len();
+            **opt = opt.within(room.saturating_sub(self.question_end));
+            self.len_max = room - opt.record_len();
         }
     }
 

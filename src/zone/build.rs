@@ -18,7 +18,6 @@ use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Class, Record, Rtype, table};
-use hashbrown::HashTable;
 use names::Names;
 use places::{Cases, Words};
 use std::collections::HashSet;
@@ -181,9 +180,9 @@ impl Builder {
         self.check_single_soa(soa);
         self.sort(soa.name);
         let lints = self.lints();
-        let (mut zone, mut hashes) = self.lay_out();
-        let causes = zone.add_empty_non_terminals(&mut hashes);
-        zone.set_flags();
+        let (mut zone, hashes) = self.lay_out(soa.name);
+        let (parents, causes) = zone.add_empty_non_terminals(hashes);
+        zone.set_flags(&parents);
         self.check_nodes(&zone, start);
         zone.denial = denial::Chain::of(&zone).map(Box::new);
         self.check_signed(&zone);
@@ -244,31 +243,31 @@ impl Builder {
         self.findings.last_mut().expect("one was just pushed")
     }
 
-    /// Groups the sorted records into nodes and sets. Copies of records go. Gives the hashes of the
-    /// nodes, too.
-    fn lay_out(&mut self) -> (Zone, Vec<u64>) {
+    /// Groups the sorted records into nodes, of which that of the name numbered `apex` is the first,
+    /// and sets. Copies of records go. Gives the hashes of the nodes, too.
+    fn lay_out(&mut self, apex: u32) -> (Zone, Vec<u64>) {
         let octets = self.zone_octets();
         let mut records = std::mem::take(&mut self.records);
         let set_count = records.chunk_by(|a, b| (a.name, a.set()) == (b.name, b.set())).count();
-        let hashes = self.names.hashes();
+        let mut hashes = self.names.hashes().to_vec();
+        hashes[..=apex as usize].rotate_right(1);
         let mut zone = Zone {
             octets: Vec::with_capacity(octets),
             nodes: Vec::with_capacity(hashes.len()),
             sets: Vec::with_capacity(set_count),
-            index: HashTable::with_capacity(hashes.len()),
+            index: self.names.index_of_nodes(apex),
             denial: None,
+            history: Vec::new(),
             signed: false,
             ready_soa: NegativeSoa::default(),
             labels_max: 0,
-            apex_labels: 0,
-            apex_len: 0,
+            apex_labels: self.name(apex).label_count(),
+            apex_len: self.name(apex).as_wire().len(),
             records: 0,
         };
-        let mut hashes_by_node = Vec::with_capacity(hashes.len());
         let mut copies = Vec::new();
         for node in records.chunk_by(|a, b| a.name == b.name) {
-            hashes_by_node.push(self.names.hashes()[node[0].name as usize]);
-            zone.add_node(self.name(node[0].name), &hashes_by_node);
+            zone.add_node(self.name(node[0].name));
             for set in node.chunk_by(|a, b| a.set() == b.set()) {
                 let kept = self.without_duplicates(set, &mut copies);
                 let ttl = self.common_ttl(&kept);
@@ -280,7 +279,7 @@ impl Builder {
             records.retain(|record| copies.binary_search(&record.data).is_err());
         }
         self.records = records;
-        (zone, hashes_by_node)
+        (zone, hashes)
     }
 
     /// The type and place of the record that follows another in its file.
@@ -311,10 +310,8 @@ fn covered(rtype: Rtype, rdata: &[u8]) -> Rtype {
 }
 
 impl Zone {
-    /// Adds a node whose hash is the last of those of all nodes.
-    fn add_node(&mut self, name: Name<'_>, hashes: &[u64]) {
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let number = place(self.nodes.len());
+    /// Adds a node. It stands in the index already, or will be put there.
+    fn add_node(&mut self, name: Name<'_>) {
         self.nodes.push(NodeEntry {
             name: place(self.octets.len()),
             first_set: place(self.sets.len()),
@@ -322,18 +319,11 @@ impl Zone {
             flags: Flags::default(),
         });
         self.octets.extend_from_slice(name.as_wire());
-        let labels = name.label_count();
-        self.labels_max = self.labels_max.max(labels);
-        if number == 0 {
-            (self.apex_labels, self.apex_len) = (labels, name.as_wire().len());
-        }
-        let hash = hashes[number as usize];
-        self.index.insert_unique(hash, number, |&other| hashes[other as usize]);
+        self.labels_max = self.labels_max.max(name.label_count());
     }
 
     /// Adds a set to the node added last.
     fn add_set<'r>(&mut self, like: &Raw, ttl: u32, rdatas: impl Iterator<Item = &'r [u8]>) {
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let &Raw { rtype, covered, .. } = like;
         let (start, mut count) = (self.octets.len(), 0);
         for rdata in rdatas {
@@ -351,33 +341,40 @@ impl Zone {
         }
     }
 
-    /// Every name between an owner and the apex exists, if without records (RFC 4592 §2.2.2). Gives
-    /// the node below which each was found, in their order. `hashes` are those of the nodes.
-    fn add_empty_non_terminals(&mut self, hashes: &mut Vec<u64>) -> Vec<u32> {
-        let mut causes = Vec::new();
+    /// Every name between an owner and the apex exists, if without records (RFC 4592 §2.2.2). `hashes`
+    /// are those of the nodes. Gives the node above each node, the apex above those that are not below
+    /// it, and the node below which each new one was found, in their order.
+    fn add_empty_non_terminals(&mut self, mut hashes: Vec<u64>) -> (Vec<u32>, Vec<u32>) {
+        let (mut parents, mut causes) = (vec![0; self.nodes.len()], Vec::new());
+        let (apex, apex_hash) = (self.apex().to_buf(), hashes[0]);
         for number in 0..self.nodes.len() {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let name = self.node(number).name();
+            let name = self.node(place(number)).name();
             let between = name.label_count().saturating_sub(self.apex_labels + 1);
             if between == 0 {
                 continue; // right below the apex, as most are
             }
-            let name = name.to_buf();
+            let (name, mut child) = (name.to_buf(), number);
             for ancestor in name.as_name().ancestors().skip(1).take(between) {
-                if !ancestor.is_within(self.apex()) || self.node_of(ancestor).is_some() {
+                let Some(hash) = names::hash_in(apex.as_name(), apex_hash, ancestor) else { break };
+                if let Some(parent) = self.find(hash, ancestor.as_wire()) {
+                    parents[child] = parent.number;
                     break;
                 }
-                hashes.push(hash::of(ancestor));
-                self.add_node(ancestor, hashes);
-                causes.push(number);
+                parents[child] = place(self.nodes.len());
+                child = self.nodes.len();
+                parents.push(0);
+                hashes.push(hash);
+                self.add_node(ancestor);
+                let number_of = |&number: &u32| hashes[number as usize];
+                self.index.insert_unique(hash, place(child), number_of);
+                causes.push(place(number));
             }
         }
-        causes
+        (parents, causes)
     }
 
-    /// Works out what each name is. The nodes above a name are looked at, so all must be there.
-    fn set_flags(&mut self) {
-        let mut hides = false;
+    /// Works out what each name is, by the node above each.
+    fn set_flags(&mut self, parents: &[u32]) {
         for (at, node) in self.nodes.iter_mut().enumerate() {
             let first = node.first_set as usize;
             for set in &self.sets[first..first + usize::from(node.set_count)] {
@@ -387,16 +384,18 @@ impl Zone {
                     _ => {}
                 }
             }
-            hides |= node.flags.has(Flags::CUT) || node.flags.has(Flags::DNAME);
         }
-        for at in 0..self.nodes.len() {
-            let name = Name::stored(&self.octets[self.nodes[at].name as usize..]);
-            let parent = name.is_wildcard().then(|| name.parent()).flatten();
-            let parent = parent.and_then(|parent| self.node_of(parent)).map(|node| node.number);
-            if hides && self.is_hidden(name) {
+        let above = |at: usize| {
+            let above = |&at: &usize| (at > 0).then(|| parents[at] as usize);
+            std::iter::successors(above(&at), above)
+        };
+        for (at, &parent) in parents.iter().enumerate().skip(1) {
+            let hides =
+                |node: &NodeEntry| node.flags.has(Flags::CUT) || node.flags.has(Flags::DNAME);
+            if above(at).any(|above| hides(&self.nodes[above])) {
                 self.nodes[at].flags.set(Flags::OCCLUDED);
             }
-            if let Some(parent) = parent {
+            if Name::stored(&self.octets[self.nodes[at].name as usize..]).is_wildcard() {
                 self.nodes[parent as usize].flags.set(Flags::WILDCARD_BELOW);
             }
         }
@@ -424,13 +423,8 @@ impl Zone {
             self.nodes[number as usize].flags.set(Flags::HASH);
         }
     }
+}
 
-    /// Whether a cut or a DNAME stands above `name`.
-    fn is_hidden(&self, name: Name<'_>) -> bool {
-        let hides = |node: Node<'_>| node.has(Flags::CUT) || node.has(Flags::DNAME);
-        let above = name.label_count().saturating_sub(self.apex_labels);
-        let between = name.ancestors().skip(1).take(above.saturating_sub(1));
-        above > 0 && hides(self.apex_node())
-            || between.into_iter().any(|name| self.node_of(name).is_some_and(hides))
-    }
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -14,6 +14,7 @@ use super::{Node, Position, Rrset, Zone};
 use crate::name::{Name, Suffixes};
 use crate::rr::rdata::{self, LeadingNames};
 use crate::rr::{Rtype, table};
+use std::ops::Range;
 
 /// What is known of the name in one record's data.
 #[derive(Clone, Copy)]
@@ -104,17 +105,19 @@ impl Zone {
         }
     }
 
-    /// Finds again whom links name where nodes have moved. `moved` gives the new number of a node, if
-    /// what a link to it says still holds; the links of nodes that are new (`is_new`) are found anew,
-    /// and those to nobody if there `may_be` somebody now.
+    /// Finds again whom the links of these nodes name where nodes have moved. `moved` gives the new
+    /// number of a node, if what a link to it says still holds; the links of nodes that are new
+    /// (`is_new`) are found anew, and those to nobody if there `may_be` one of that name now.
     pub(super) fn relink(
         &mut self,
+        nodes: &[Range<u32>],
         is_new: impl Fn(u32) -> bool,
         moved: impl Fn(u32) -> Option<u32>,
-        may_be: bool,
+        may_be: impl Fn(Name<'_>) -> bool,
     ) {
         let mut open: Vec<(u32, usize)> = Vec::new();
-        for (number, node) in (0u32..).zip(&self.nodes) {
+        for number in nodes.iter().flat_map(Clone::clone) {
+            let node = self.nodes[number as usize];
             let first = node.first_set as usize;
             for at in first..first + usize::from(node.set_count) {
                 let set = self.sets[at];
@@ -122,17 +125,21 @@ impl Zone {
                     continue;
                 }
                 let links = set.end as usize..set.end as usize + set.count as usize * LINK_LEN;
-                let mut is_open = is_new(number);
+                let (mut is_open, mut has_nobody) = (is_new(number), false);
                 for link in self.octets[links].chunks_exact_mut(LINK_LEN) {
                     let there = link.last_chunk_mut().expect("a link is longer");
                     let target = match u32::from_le_bytes(*there) {
-                        NOBODY if may_be => None,
-                        same @ (UNKNOWN | NOBODY | ELSEWHERE) => Some(same),
+                        same @ (UNKNOWN | NOBODY | ELSEWHERE) => {
+                            has_nobody |= same == NOBODY;
+                            Some(same)
+                        }
                         old => moved(old & !NEEDED).map(|new| new | (old & NEEDED)),
                     };
                     is_open |= target.is_none();
                     *there = target.unwrap_or(UNKNOWN).to_le_bytes();
                 }
+                let set = Rrset { zone: self, entry: &self.sets[at], ttl: None };
+                is_open |= has_nobody && set.targets().any(&may_be);
                 open.extend(is_open.then_some((number, at)));
             }
         }

@@ -19,6 +19,7 @@
 pub mod build;
 mod check;
 pub mod denial;
+pub mod diff;
 mod link;
 mod lint;
 mod lookup;
@@ -33,6 +34,7 @@ pub use negative::NegativeSoa;
 use crate::name::{Name, Suffixes, same_octets};
 use crate::rr::{Rtype, table};
 use hashbrown::HashTable;
+use std::sync::Arc;
 
 /// One zone. See the module for how it is stored.
 pub struct Zone {
@@ -42,6 +44,8 @@ pub struct Zone {
     index: HashTable<u32>,
     /// How it says that something is not there, if it is signed.
     denial: Option<Box<denial::Chain>>,
+    /// What changed since earlier versions, the latest last.
+    history: Vec<Arc<diff::ChangeSet>>,
     /// Whether it holds signatures.
     signed: bool,
     /// What a negative answer holds.

@@ -114,6 +114,10 @@ impl<'t> Lexer<'t> {
         let (mut opened, mut glued) = (false, None);
         loop {
             self.plain_words(words);
+            if self.open.is_empty() && self.text.get(self.at) == Some(&b'\n') {
+                self.at += 1;
+                return Ok(());
+            }
             let Some(token) = self.token()? else { break };
             match token {
                 Token::Word(word) => words.push(word),
@@ -143,9 +147,11 @@ impl<'t> Lexer<'t> {
     /// most of any file, by the shortest road.
     fn plain_words(&mut self, words: &mut Vec<Word>) {
         loop {
-            self.at += run_of(Kind::Blank, &self.text[self.at..]);
-            let end = self.at + run_of(Kind::Plain, &self.text[self.at..]);
-            let ends = self.text.get(end).is_none_or(|&octet| kind_of(octet) != Kind::InWord);
+            while let Some(b' ' | b'\t') = self.text.get(self.at) {
+                self.at += 1;
+            }
+            let end = plain_end(self.text, self.at);
+            let ends = self.text.get(end).is_none_or(|&octet| kind_of(octet) == Kind::Mark);
             if end == self.at || !ends {
                 return;
             }
@@ -316,9 +322,7 @@ impl<'t> Lexer<'t> {
 enum Kind {
     /// A part of it.
     Plain,
-    /// Something that stands between words, and is nothing else.
-    Blank,
-    /// Its end, with a meaning of its own.
+    /// Its end.
     Mark,
     /// A part of it that has to be looked at: an escape, a quote, what should not be there.
     InWord,
@@ -326,16 +330,13 @@ enum Kind {
 
 const KINDS: [Kind; 256] = {
     let mut kinds = [Kind::Plain; 256];
-    let (blanks, marks, in_word) = (b" \t", b"\r\n;()", b"\\\"\0");
+    let (marks, in_word) = (b" \t\r\n;()", b"\\\"\0");
     let mut at = 0;
     while at < marks.len() {
-        if at < blanks.len() {
-            kinds[blanks[at] as usize] = Kind::Blank;
-        }
+        kinds[marks[at] as usize] = Kind::Mark;
         if at < in_word.len() {
             kinds[in_word[at] as usize] = Kind::InWord;
         }
-        kinds[marks[at] as usize] = Kind::Mark;
         at += 1;
     }
     kinds
@@ -345,9 +346,31 @@ fn kind_of(octet: u8) -> Kind {
     KINDS[usize::from(octet)]
 }
 
-/// How many octets at the front are of that kind.
-fn run_of(kind: Kind, text: &[u8]) -> usize {
-    text.iter().position(|&octet| kind_of(octet) != kind).unwrap_or(text.len())
+/// Where a run of plain octets ends. Eight are looked at at a time: those that are not plain are below
+/// `*`, or one of two others.
+fn plain_end(text: &[u8], start: usize) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let mut at = start;
+    loop {
+        if let Some(eight) = text[at..].first_chunk() {
+            let eight = u64::from_le_bytes(*eight);
+            // the lowest bit set is right, and what stands above it is not looked at
+            let below = |octets: u64, limit: u8| {
+                octets.wrapping_sub(ONES * u64::from(limit)) & !octets & HIGHS
+            };
+            let is = |octet: u8| below(eight ^ (ONES * u64::from(octet)), 1);
+            let odd = below(eight, b'*') | is(b';') | is(b'\\');
+            at += odd.trailing_zeros() as usize / 8;
+            if odd == 0 {
+                continue;
+            }
+        }
+        match text.get(at) {
+            Some(&octet) if kind_of(octet) == Kind::Plain => at += 1,
+            _ => return at,
+        }
+    }
 }
 
 const OPEN_QUOTE: Fault = Fault {
@@ -435,6 +458,18 @@ pub(super) mod tests {
         assert_eq!(entries("a b\rc d\ne f")[0], ["3 a carriage return in the middle of a line"]);
         assert_eq!(entries("a b\0c \ne f ;\0")[0], ["3 an octet of value zero"]);
         assert_eq!(entries("a \"b\0\"\ne f ;\0")[1], ["", "e", "f"]);
+    }
+
+    #[test]
+    fn a_run_of_plain_octets_ends_at_what_is_not_plain() {
+        for octet in 0..=u8::MAX {
+            for (before, behind) in (0..20).flat_map(|before| [0, 1, 9].map(|b| (before, b))) {
+                let text = [&b"a*\xff"[..], &vec![b'!'; before], &[octet], &vec![b'b'; behind]];
+                let text = text.concat();
+                let end = text.iter().position(|&octet| kind_of(octet) != Kind::Plain);
+                assert_eq!(plain_end(&text, 0), end.unwrap_or(text.len()), "{text:?}");
+            }
+        }
     }
 
     #[test]

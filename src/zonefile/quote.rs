@@ -17,6 +17,10 @@ const LINES_LEN_MAX: usize = 4 * 255;
 /// Where the quote is that closes a string starting at `start`. On another line it does so only if
 /// that line makes no sense without the string.
 pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
+    let first = start + memchr::memchr3(b'"', b'\\', b'\n', text.get(start..)?)?;
+    if text[first] == b'"' {
+        return Some(first); // as most strings end
+    }
     let reach = start.saturating_add(LINES_LEN_MAX);
     let end = quote_end(text, start, reach)?;
     let Some(line_end) = memchr::memrchr(b'\n', &text[start..end]) else {

@@ -6,7 +6,8 @@ use super::support::query::{Query, Transport};
 use super::support::server::{DEADLINE, framed, wait_until};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,19 +32,39 @@ impl Daemon {
         configure: impl FnOnce(u16) -> Vec<String>,
     ) -> Daemon {
         let port = free_port();
-        let log = File::create(log).unwrap();
-        let mut command = plain(program);
-        command.args(configure(port)).stdout(log.try_clone().unwrap()).stderr(log);
-        let child = command.stdin(Stdio::null()).spawn().unwrap();
-        let daemon = Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], port)) };
+        let daemon = Daemon::start_on(port, program, log, &configure(port));
         ask(daemon.address, query);
         daemon
+    }
+
+    /// Starts `program` with arguments that make it listen on a port; what it says goes to the end of
+    /// `log`.
+    pub(crate) fn start_on(port: u16, program: &Path, log: &Path, arguments: &[String]) -> Daemon {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        let mut command = plain(program);
+        command.args(arguments).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+
+    /// Ends it and its children as a power failure would, and waits until the last has let go of the
+    /// port.
+    pub(crate) fn kill(mut self) {
+        let group = format!("kill -KILL -{}", self.child.id());
+        let _ = Command::new("sh").args(["-c", &group]).status();
+        let _ = self.child.wait();
+        let address = self.address;
+        let is_free = || UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok();
+        assert!(wait_until(is_free), "{address} is still taken");
     }
 }
 
 impl Drop for Daemon {
     /// Asks it to end, so that it ends its own children first.
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         let terminate = format!("kill -TERM {}", self.child.id());
         let _ = Command::new("sh").args(["-c", &terminate]).status();
         wait_until(|| !matches!(self.child.try_wait(), Ok(None)));

@@ -21,4 +21,5 @@ pub mod rdata;
 pub mod scenario;
 pub mod server;
 pub mod state;
+pub mod tsig;
 pub mod zone_text;

@@ -3,6 +3,7 @@
 use super::message::HEADER_LEN;
 use super::options::{ServerCookie, Setting};
 use super::rdata;
+use super::tsig::Signing;
 
 /// How a message is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Query {
     pub dnssec_ok: bool,
     /// A server's cookie, and how many octets before the end it stands.
     cookie: Option<(ServerCookie, usize)>,
+    /// How it is signed.
+    signing: Option<Signing>,
 }
 
 /// What the `+` words say.
@@ -34,6 +37,7 @@ struct Flags {
     options: Vec<u8>,
     /// A server's cookie to be made, and where in the options.
     cookie: Option<(ServerCookie, usize)>,
+    signing: Option<Signing>,
     bits: u16,
 }
 
@@ -47,7 +51,7 @@ const PAYLOAD_SIZE: u16 = 1232;
 impl Query {
     /// `NAME TYPE [CLASS]`, or `-` for no question, and any of +tcp +edns[=SIZE] +do +version=N
     /// +option=CODE:HEX +nsid +keepalive +zoneversion +cookie=HEX[:SERVER] +norec +tc +aa +ad +cd +z
-    /// +opcode=N. SERVER is a server's cookie in hex, or one to be made, as `ours-60`
+    /// +opcode=N +tsig=KEY ([`Signing::parse`]). SERVER is a server's cookie in hex, or one to be made, as `ours-60`
     /// ([`ServerCookie::parse`]).
     pub fn parse(words: &str) -> Result<Query, String> {
         let (plus, plain): (Vec<&str>, Vec<&str>) =
@@ -60,8 +64,8 @@ impl Query {
         }
         push_opt(&mut wire, &flags);
         let cookie = flags.cookie.map(|(cookie, at)| (cookie, flags.options.len() - at));
-        let Flags { transport, edns, dnssec_ok, .. } = flags;
-        Ok(Query { wire, transport, edns, dnssec_ok, cookie })
+        let Flags { transport, edns, dnssec_ok, signing, .. } = flags;
+        Ok(Query { wire, transport, edns, dnssec_ok, cookie, signing })
     }
 
     /// The message as it is asked there and then.
@@ -71,6 +75,9 @@ impl Query {
             let at = wire.len() - from_end;
             wire[at..at + 16].copy_from_slice(&cookie.made_in(setting));
         }
+        if let Some(signing) = &self.signing {
+            wire = signing.sign(&wire, setting.unix_s).expect("names that can be written");
+        }
         wire
     }
 
@@ -79,7 +86,7 @@ impl Query {
         let tcp = words.contains("+tcp");
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let wire = hex_and_text(&words.replace("+tcp", ""))?;
-        Ok(Query { wire, transport, edns: None, dnssec_ok: false, cookie: None })
+        Ok(Query { wire, transport, edns: None, dnssec_ok: false, cookie: None, signing: None })
     }
 
     /// The question section, as far as there is a whole question.
@@ -130,6 +137,7 @@ fn parse_flags(words: &[&str]) -> Result<Flags, String> {
         dnssec_ok: false,
         options: Vec::new(),
         cookie: None,
+        signing: None,
         bits: RD,
     };
     for word in words {
@@ -150,6 +158,7 @@ fn parse_flags(words: &[&str]) -> Result<Flags, String> {
             "+nsid" => flags.options.extend(option("3:")?),
             "+keepalive" => flags.options.extend(option("11:")?),
             "+zoneversion" => flags.options.extend(option("19:")?),
+            "+tsig" => flags.signing = Some(Signing::parse(value)?),
             "+cookie" => push_cookie(&mut flags, value)?,
             "+edns" if value.is_empty() => flags.edns = Some(PAYLOAD_SIZE),
             "+edns" => flags.edns = Some(value.parse().map_err(bad)?),

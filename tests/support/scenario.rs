@@ -21,7 +21,8 @@
 //! AD and CD those that are set), then the records of each section in their order, then the options
 //! (of long data in base 64 the start is shown, times in an RRSIG are in seconds):
 //! `nsid "ns1"`, `cookie CLIENT new` (made now) or `same` (as in the query), `keepalive 100`,
-//! `zoneversion LABELS TYPE VERSION`, `ede CODE` or, if its words matter, `ede CODE "why"`.
+//! `zoneversion LABELS TYPE VERSION`, `ede CODE` or, if its words matter, `ede CODE "why"`. At last
+//! `tsig KEY ERROR signed` or `unsigned`: a MAC is verified, and its times must be those of RFC 8945.
 //! A record or option that is not listed must not be there. Some things are demanded without being written:
 //! the ID, opcode and RD of the query; its question, byte for byte (else: `no question`); an OPT
 //! record exactly if the query had one (else: `opt`, `no opt`), of version 0, with our payload size
@@ -36,6 +37,7 @@
 use super::message::Message;
 use super::options::{self, Setting};
 use super::query::{Query, Transport};
+use super::tsig;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -270,7 +272,9 @@ impl Step {
         let Some(bytes) = answer else {
             return Ok(vec!["drop".to_string()]);
         };
-        let message = Message::decode(bytes)?;
+        let asked = self.query.asked_in(setting);
+        let (rest, signature) = tsig::take(bytes, &asked, setting.unix_s)?;
+        let message = Message::decode(&rest)?;
         self.check_header(&message)?;
         if bytes.len() > self.query.size_max() {
             return Err(format!("{} octets, {} allowed", bytes.len(), self.query.size_max()));
@@ -287,8 +291,9 @@ impl Step {
             lines.extend(records.iter().map(|record| format!("{section} {record}")));
         }
         if let Some(opt) = &message.opt {
-            lines.extend(options::show(&opt.options, &self.query.asked_in(setting), setting)?);
+            lines.extend(options::show(&opt.options, &asked, setting)?);
         }
+        lines.extend(signature);
         Ok(lines)
     }
 

@@ -2,9 +2,10 @@
 
 use super::options;
 use super::scenario::Scenario;
-use zonesmith::guard::acl::Acl;
+use super::tsig;
+use zonesmith::guard::acl::{Acl, Askers};
 use zonesmith::guard::cookie::{Cookies, Secrets};
-use zonesmith::guard::prefix::Prefix;
+use zonesmith::guard::tsig as keys;
 use zonesmith::reload::load;
 use zonesmith::respond::{Policy, State};
 use zonesmith::zone::set::{Change, Slot};
@@ -21,6 +22,7 @@ pub fn load(scenario: &Scenario) -> Result<State, String> {
     if scenario.options.iter().any(|option| option.0 == "allow-transfer") {
         state.transfer_acl = Some(acl(scenario, "allow-transfer", "")?);
     }
+    keys::read(tsig::KEY_FILE, &mut state.keys).map_err(|error| error.to_string())?;
     for zone in &scenario.zones {
         let loaded = load::load(&folder.path().join(&zone.file_name));
         let apex = loaded.apex.ok_or(format!("{} is about no zone", zone.file_name))?;
@@ -54,7 +56,7 @@ fn acl(scenario: &Scenario, allow: &str, deny: &str) -> Result<Acl, String> {
     let blocks = |flag: &str| {
         let values = scenario.options.iter().filter(|option| option.0 == flag);
         let blocks = values.map(|(_, block)| block.parse());
-        blocks.collect::<Result<Vec<Prefix>, _>>().map_err(|error| error.to_string())
+        blocks.collect::<Result<Vec<Askers>, _>>().map_err(|error| error.to_string())
     };
     Acl::new(&blocks(allow)?, &blocks(deny)?).map_err(|both| both.to_string())
 }

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Large,
     /// A name that is not there.
     Missing,
+    /// All of it, which comes in two messages; over TCP.
+    Zone,
 }
 
 /// A query that is to be answered.
@@ -49,11 +51,16 @@ impl Kind {
         [Kind::Small, Kind::Small, Kind::Large, Kind::Missing][dice.below(4)]
     }
 
+    pub(super) fn any_over_tcp(dice: &mut Dice) -> Kind {
+        if dice.below(8) == 0 { Kind::Zone } else { Kind::any(dice) }
+    }
+
     pub(super) fn query(self, id: u16) -> Vec<u8> {
         let (name, rtype): (&[u8], u8) = match self {
             Kind::Small => (b"\x03www", 1),
             Kind::Large => (b"\x03big", 16),
             Kind::Missing => (b"\x02no", 1),
+            Kind::Zone => (b"", 252),
         };
         let header = [&id.to_be_bytes()[..], b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"].concat();
         [&header[..], name, b"\x07example\x00\x00", &[rtype, 0, 1]].concat()
@@ -65,6 +72,8 @@ impl Kind {
             (Served::Version(version), Kind::Small) => (0, version),
             (Served::Version(version), Kind::Large) => (0, b'0' + version),
             (Served::Version(version), Kind::Missing) => (3, version),
+            (Served::Version(version), Kind::Zone) => (0, version),
+            (Served::Absent, Kind::Zone) => (9, 1),
             (Served::Broken, _) => (2, 1), // the question ends in its class
             (Served::Absent, _) => (5, 1),
         }
@@ -112,6 +121,8 @@ pub(super) struct Client {
     /// What the client has got and not looked at yet.
     pub(super) received: Vec<u8>,
     pub(super) asked: VecDeque<Asked>,
+    /// The version that the first message of a transfer was of; the second has not come.
+    half: Option<u8>,
     /// Something that gets no answer was sent: nothing behind it does.
     pub(super) spoilt: bool,
     /// The lengths of messages that the server has not taken out of the stream.
@@ -133,6 +144,7 @@ impl Client {
             deaf: number.is_multiple_of(4),
             received: Vec::new(),
             asked: VecDeque::new(),
+            half: None,
             spoilt: false,
             lengths: VecDeque::new(),
             held: 0,
@@ -195,12 +207,19 @@ impl Client {
         while let Some((len, rest)) = self.received[taken..].split_first_chunk::<2>() {
             let len = usize::from(u16::from_be_bytes(*len));
             let Some(answer) = rest.get(..len) else { break };
-            let asked = self.asked.pop_front().expect("nothing is answered that was not asked");
+            let asked = *self.asked.front().expect("nothing is answered that was not asked");
             assert_eq!(answer[..2], asked.id.to_be_bytes(), "answers come in order");
             let got = (answer[3] & 15, *answer.last().unwrap());
+            taken += 2 + len;
+            if asked.kind == Kind::Zone && got.0 == 0 && self.half.is_none() {
+                self.half = Some(got.1 - b'0'); // it ends in the text
+                continue;
+            }
+            let half = self.half.take();
+            assert!(half.is_none_or(|version| version == got.1), "a transfer of two versions");
+            self.asked.pop_front();
             let mut since = history[asked.since..].iter();
             assert!(since.any(|&it| asked.kind.expected(it) == got), "{asked:?} gets {got:?}");
-            taken += 2 + len;
         }
         self.received.drain(..taken);
     }

@@ -6,6 +6,7 @@
 
 use crate::name::{Name, hash};
 use hashbrown::HashTable;
+use std::cmp::Ordering;
 
 /// See the module.
 #[derive(Default)]
@@ -66,6 +67,21 @@ impl Names {
         &self.hashes
     }
 
+    /// The index of nodes that stand in the order of the names, but for that of the name numbered
+    /// `first`, which stands in front.
+    pub(super) fn index_of_nodes(&self, first: u32) -> HashTable<u32> {
+        let mut index = self.index.clone();
+        index.shrink_to_fit(|&number| self.hashes[number as usize]);
+        if first > 0 {
+            index.iter_mut().for_each(|number| match (*number).cmp(&first) {
+                Ordering::Less => *number += 1,
+                Ordering::Equal => *number = 0,
+                Ordering::Greater => {}
+            });
+        }
+        index
+    }
+
     /// The octets that they take.
     pub(super) fn octet_count(&self) -> usize {
         self.octets.len()
@@ -92,15 +108,24 @@ impl Names {
         start.is_some_and(|start| self.octets[start..].starts_with(name.as_wire()))
     }
 
-    /// The hash of a name, from that of the first name if it stands below it.
     fn hash_of(&self, name: Name<'_>) -> u64 {
-        let below_first = || {
-            let (&first_hash, first) = (self.hashes.first()?, self.get(0).as_wire());
-            let labels = name.as_wire().strip_suffix(first)?;
-            hash::below(first_hash, labels)
-        };
-        below_first().unwrap_or_else(|| hash::of(name))
+        let first = self.hashes.first();
+        let below_first = first.and_then(|&hash| hash_below(self.get(0), hash, name));
+        below_first.unwrap_or_else(|| hash::of(name))
     }
+}
+
+/// The hash of a name that is within `top`, which has that hash. `None` if it is not.
+pub(super) fn hash_in(top: Name<'_>, top_hash: u64, name: Name<'_>) -> Option<u64> {
+    let other_case = || name.is_within(top).then(|| hash::of(name));
+    hash_below(top, top_hash, name).or_else(other_case)
+}
+
+/// The hash of a name that stands below `top`, from that one's hash. `None` if it does not, or spells
+/// it in another case.
+fn hash_below(top: Name<'_>, top_hash: u64, name: Name<'_>) -> Option<u64> {
+    let labels = name.as_wire().strip_suffix(top.as_wire())?;
+    hash::below(top_hash, labels)
 }
 
 #[cfg(test)]

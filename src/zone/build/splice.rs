@@ -16,6 +16,7 @@ use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, table};
 use crate::zone::{Flags, NegativeSoa, Node, NodeEntry, SetEntry, Zone};
 use hashbrown::HashTable;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Names in the order of the file, and those that take their place.
@@ -66,7 +67,7 @@ impl Builder {
             return None;
         }
         self.sort(0);
-        let (piece, _) = self.lay_out();
+        let (piece, _) = self.lay_out(0);
         self.check_aliases(&piece);
         let has_ns = runs.iter().all(|run| run.new.start > 0)
             || piece.apex_node().rrset(table::NS).is_some();
@@ -87,8 +88,6 @@ impl Builder {
 
 /// The names that a splice brings and takes away.
 struct Change {
-    /// Whether a name comes or goes, or a cut.
-    names: bool,
     /// Whether a cut comes or goes.
     cuts: bool,
     /// Names that may be empty non-terminals, or need not be any more, and whether names stand below
@@ -103,7 +102,7 @@ impl Change {
     fn of(old: &Zone, piece: &Zone, runs: &[Run]) -> Option<Change> {
         let runs_old = runs.iter().map(|run| run.old.clone()).collect();
         let mut change =
-            Change { names: false, cuts: false, doubtful: HashTable::new(), runs: runs_old };
+            Change { cuts: false, doubtful: HashTable::new(), runs: runs_old };
         let mut cuts = Vec::new();
         for run in runs {
             for node in run.new.clone().map(|number| piece.node(number)) {
@@ -115,7 +114,6 @@ impl Change {
                 if owned.is_none() && has_asterisk(node.name()) {
                     return None;
                 }
-                change.names |= owned.is_none();
                 if owned.is_some_and(Node::is_cut) != is_cut(node) {
                     cuts.push(node.name());
                 }
@@ -128,7 +126,6 @@ impl Change {
                     return None;
                 }
                 cuts.extend(node.is_cut().then(|| node.name()));
-                change.names = true;
                 change.doubt(node.name());
                 for above in between(old, node.name()) {
                     if old.node_of(above).is_some_and(|above| above.entry.set_count == 0) {
@@ -223,6 +220,7 @@ impl<'a> Splice<'a> {
             sets: Vec::with_capacity(old.sets.len() + piece.sets.len()),
             index: HashTable::new(),
             denial: None,
+            history: Vec::new(),
             signed: false,
             ready_soa: NegativeSoa::default(),
             labels_max: old.labels_max.max(piece.labels_max),
@@ -317,7 +315,8 @@ impl<'a> Splice<'a> {
         if is_cut(zone.node(new)) {
             flags.set(Flags::CUT);
         }
-        if zone.is_hidden(name) {
+        let is_cut_at = |above: Name<'_>| zone.node_of(above).is_some_and(is_cut);
+        if between(zone, name).any(is_cut_at) {
             flags.set(Flags::OCCLUDED);
         }
         if self.old.node_of(name).is_some_and(|node| node.has(Flags::WILDCARD_BELOW)) {
@@ -326,7 +325,15 @@ impl<'a> Splice<'a> {
         zone.nodes[new as usize].flags = flags;
     }
 
+    /// The hashes of the names that were not there before.
+    fn came(&self) -> HashSet<u64> {
+        let read = self.read.iter().flat_map(Clone::clone).map(|new| self.zone.node(new).name());
+        let all = read.flat_map(|name| between(self.old, name).chain([name]));
+        all.filter(|&name| self.old.node_of(name).is_none()).map(hash::of).collect()
+    }
+
     fn finish(self, change: &Change) -> Zone {
+        let came = self.came();
         let Splice { mut zone, moved, read, .. } = self;
         let is_read = |number: u32| read.iter().any(|run| run.contains(&number));
         let stays = |number: u32| {
@@ -334,7 +341,11 @@ impl<'a> Splice<'a> {
             let holds = new != GONE && !(change.cuts && is_read(new));
             holds.then_some(new)
         };
-        zone.relink(is_read, stays, change.names || change.cuts);
+        let may_be = |name: Name<'_>| change.cuts || came.contains(&hash::of(name));
+        let is_still = (0u32..).zip(&moved).all(|(old, new)| old == *new);
+        let all = [0..number(zone.nodes.len())];
+        let nodes = if is_still && came.is_empty() && !change.cuts { &read[..] } else { &all };
+        zone.relink(nodes, is_read, stays, may_be);
         zone.records = zone.sets.iter().map(|set| set.count as usize).sum();
         zone.ready_soa = NegativeSoa::of(&zone);
         zone

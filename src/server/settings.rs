@@ -1,0 +1,104 @@
+//! What the configuration says about a running server, and how the loop takes it over.
+
+use super::watched::{Look, Watched};
+use super::{Limits, Server, descriptors, secrets};
+use crate::guard::acl::Acl;
+use crate::guard::cookie::Secrets;
+use crate::guard::per_zone::PerZone;
+use crate::guard::rrl::Limiter;
+use crate::reload::folder::Fingerprint;
+use crate::respond::{Identity, Policy, State};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can be changed while the server runs.
+pub struct Settings {
+    /// Who may ask.
+    pub acl: Acl,
+    /// Who may have whole zones; nobody without it.
+    pub transfer_acl: Option<Acl>,
+    /// Both for some zones alone.
+    pub zone_acls: PerZone,
+    /// What limits answers over UDP; none if nothing does.
+    pub limiter: Option<Limiter>,
+    /// The operator's choices about answers.
+    pub policy: Policy,
+    /// What the server tells about itself.
+    pub identity: Identity,
+    /// How many connections there may be, and for how long.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Puts them in their places, all but the limits, which it gives back. What was counted so far
+    /// counts on.
+    pub fn apply(self, state: &mut State) -> Limits {
+        state.acl = self.acl;
+        state.transfer_acl = self.transfer_acl;
+        state.zone_acls = self.zone_acls;
+        state.policy = self.policy;
+        state.identity = self.identity;
+        match (&mut state.limiter, self.limiter) {
+            (Some(old), Some(new)) => old.take_rates(new),
+            (old, new) => *old = new,
+        }
+        self.limits
+    }
+}
+
+/// The files beside the zones that are read again while the server runs, if there are such.
+#[derive(Default)]
+pub(super) struct Files {
+    secrets: Option<Watched<Secrets>>,
+    settings: Option<Watched<Settings>>,
+}
+
+impl Files {
+    /// Has them read.
+    pub(super) fn ask(&self) {
+        self.secrets.iter().for_each(Watched::ask);
+        self.settings.iter().for_each(Watched::ask);
+    }
+}
+
+impl Server {
+    /// Has the file of cookie secrets read again when it changes.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn watch_secrets(&mut self, path: PathBuf, look: Look) -> io::Result<()> {
+        let (known, waker) = (Fingerprint::of(&path), self.waker());
+        self.files.secrets = Some(Watched::start(path, known, look, waker, secrets::read_again)?);
+        Ok(())
+    }
+
+    /// Has `read` called when the configuration is another than `known`, and takes over what it gives.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn watch_settings(
+        &mut self,
+        path: PathBuf,
+        known: Option<Fingerprint>,
+        look: Look,
+        read: impl FnMut(&Path) -> Option<Settings> + Send + 'static,
+    ) -> io::Result<()> {
+        self.files.settings = Some(Watched::start(path, known, look, self.waker(), read)?);
+        Ok(())
+    }
+
+    /// Takes over cookie secrets and settings that were read again.
+    pub(super) fn change_settings(&mut self) {
+        let state = &mut self.responder.state;
+        if let Some(cookies) = &mut state.cookies
+            && let Some(secrets) = self.files.secrets.as_ref().and_then(Watched::take)
+        {
+            cookies.secrets = secrets;
+            log::info!("cookie secrets were read again");
+        }
+        if let Some(settings) = self.files.settings.as_ref().and_then(Watched::take) {
+            let limits = descriptors::fit(settings.apply(state), self.udp.len());
+            self.connections.set_limits(limits, self.responder.now);
+        }
+    }
+}

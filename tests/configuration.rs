@@ -1,0 +1,175 @@
+//! The configuration file: does the server do what it says, from the start and after each save, and
+//! does a mistake in it cost nothing but a message?
+
+#![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use support::program::{Ended, ended, folder, write, zonesmith};
+use support::server::{Server, wait_until};
+use tempfile::TempDir;
+
+const ZONE: &str = "$TTL 300\n@ SOA ns admin 1 1d 1h 1w 5m\n@ NS ns\nns A 192.0.2.1\n";
+const ZONES: &[(&str, &str)] = &[("zones/smith.edu.zone", ZONE), ("zones/lab.zone", ZONE)];
+/// What a question gets that its asker may not ask.
+const REFUSED: &str = "rcode 5";
+/// The exit code of a wrong command line.
+const COMMAND_LINE: Option<i32> = Some(2);
+
+/// A folder with two zones and a configuration.
+struct Lab {
+    folder: TempDir,
+}
+
+impl Lab {
+    fn new(config: &str) -> Lab {
+        let folder = folder();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        write(folder.path(), ZONES);
+        let lab = Lab { folder };
+        lab.save(config);
+        lab
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("zonesmith.toml")
+    }
+
+    fn save(&self, config: &str) {
+        fs::write(self.path(), config).unwrap();
+    }
+
+    fn start(&self, arguments: &[&str]) -> Server {
+        let mut command = zonesmith();
+        command.args(["serve", "--config"]).arg(self.path()).args(arguments);
+        Server::start_as(command).unwrap()
+    }
+
+    /// Runs a server that cannot start.
+    fn refused(&self) -> Ended {
+        ended(zonesmith().args(["serve", "--config", "zonesmith.toml"]).current_dir(&self.folder))
+    }
+}
+
+fn waits_for(server: &Server, words: &str) {
+    assert!(wait_until(|| server.log().contains(words)), "no {words:?}:\n{}", server.log());
+}
+
+#[test]
+fn what_flags_can_say_the_file_can_say_and_flags_win() {
+    // paths begin at the file's folder; `--listen` of the test wins
+    let lab = Lab::new(
+        "zones = \"zones\"\nlisten = [\"192.0.2.7:5300\"]\nidentity = \"from the file\"\n",
+    );
+    let server = lab.start(&["--identity", "typed"]);
+    assert_eq!(server.address_of("ns.smith.edu."), "192.0.2.1");
+    waits_for(&server, "configuration: ");
+    server.stop().unwrap();
+    let lab = Lab::new("zones = [\"zones\"]\ndeny = [\"127.0.0.0/8\"]\n");
+    let server = lab.start(&[]);
+    assert_eq!(server.address_of("ns.smith.edu."), REFUSED);
+    server.stop().unwrap();
+}
+
+#[test]
+fn zones_have_rules_of_their_own() {
+    let lab = Lab::new(
+        "zones = \"zones\"\n[zone.\"*.edu\"]\ndeny = [\"127.0.0.1\"]\nallow-transfer = [\"127.0.0.1\"]\n",
+    );
+    let server = lab.start(&[]);
+    assert_eq!(server.address_of("ns.smith.edu."), REFUSED);
+    assert_eq!(server.address_of("ns.lab."), "192.0.2.1");
+    lab.save("zones = \"zones\"\ndeny = [\"127.0.0.1\"]\n[zone.lab]\nallow = [\"127.0.0.1\"]\n");
+    server.becomes("ns.smith.edu.", REFUSED);
+    waits_for(&server, "holds from now on");
+    server.becomes("ns.lab.", "192.0.2.1");
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_save_holds_at_once_and_a_mistake_changes_nothing() {
+    let lab = Lab::new("zones = \"zones\"\n");
+    let server = lab.start(&[]);
+    assert_eq!(server.address_of("ns.lab."), "192.0.2.1");
+    lab.save("zones = \"zones\"\ndeny = [\"127.0.0.1\"]\n");
+    server.becomes("ns.lab.", REFUSED);
+    lab.save("zones = \"zones\"\ndeny = [\"127.0.0\"]\n");
+    waits_for(&server, "cannot be used; what was said before goes on");
+    waits_for(&server, "zonesmith.toml:2:9");
+    assert_eq!(server.address_of("ns.lab."), REFUSED);
+    // saved as editors do
+    let new = lab.folder.path().join("new");
+    fs::write(&new, "zones = \"zones\"\n").unwrap();
+    fs::rename(&new, lab.path()).unwrap();
+    server.becomes("ns.lab.", "192.0.2.1");
+    lab.save("zones = \"zones\"\nremove-after = \"5s\"\ndeny = [\"127.0.0.1\"]\n");
+    server.becomes("ns.lab.", REFUSED);
+    waits_for(&server, "but for `remove-after`\n  a new start takes that over");
+    fs::remove_file(lab.path()).unwrap();
+    waits_for(&server, "[Z001]");
+    assert_eq!(server.address_of("ns.lab."), REFUSED);
+    server.stop().unwrap();
+}
+
+#[test]
+fn sighup_reads_it_where_nothing_is_watched() {
+    let lab = Lab::new("zones = \"zones\"\nwatch = \"off\"\n");
+    let server = lab.start(&[]);
+    lab.save("zones = \"zones\"\nwatch = \"off\"\ndeny = [\"127.0.0.1\"]\n");
+    assert_eq!(server.address_of("ns.lab."), "192.0.2.1");
+    server.signal("HUP").unwrap();
+    server.becomes("ns.lab.", REFUSED);
+    server.stop().unwrap();
+}
+
+/// What the file says, and what is told: where, what, and what to do.
+const MISTAKES: &[(&str, &[&str])] = &[
+    (
+        "lisen = \"::1\"\n",
+        &["error[Z402]: there is no setting `lisen`", ":1:1", "did you mean `listen`?"],
+    ),
+    ("frobnicate = 1\n", &["error[Z402]", "a key is a flag without its dashes"]),
+    ("config = \"x\"\n", &["error[Z402]: there is no setting `config`"]),
+    (
+        "# one\nlisten = [\"::1\", \"[::1]:53\"]\n",
+        &["error[Z403]: `listen`: expected an IP address and a port", ":2:11", "^^^^^"],
+    ),
+    ("recursive = \"yes\"\n", &["error[Z403]: `recursive`: expected `true` or `false`"]),
+    ("watch = [\"poll\"]\n", &["error[Z403]: `watch`: expected one value, this is a list"]),
+    ("watch = \"pol\"\n", &["error[Z403]: `watch`: expected one of notify, poll, off"]),
+    ("rrl-rate = -1\n", &["error[Z403]: `rrl-rate`: "]),
+    ("zones = \"zones\n", &["error[Z401]: ", ":1:", "the file is TOML"]),
+    ("[zone.\"a..b\"]\n", &["error[Z403]: `a..b` is not a zone's name", "all below a name as"]),
+    ("[zone.lab]\nlisten = \"::1\"\n", &["error[Z402]: there is no setting `listen`", ":2:1"]),
+    (
+        "[zone.lab]\nallow = [\"::1\"]\ndeny = [\"::1\"]\n",
+        &["error[Z403]: ::1/128 is allowed and denied", "not with both"],
+    ),
+];
+
+#[test]
+fn each_mistake_is_shown_where_it_stands() {
+    for (config, expected) in MISTAKES {
+        let lab = Lab::new(config);
+        let Ended { code, stderr, .. } = lab.refused();
+        assert_eq!(code, COMMAND_LINE, "{config}");
+        let told = stderr;
+        assert!(told.contains("the configuration cannot be used"), "{told}");
+        let missing: Vec<_> = expected.iter().filter(|words| !told.contains(**words)).collect();
+        assert!(missing.is_empty(), "{config}no {missing:?} in:\n{told}");
+    }
+    let lab = Lab::new("");
+    fs::remove_file(lab.path()).unwrap();
+    let told = lab.refused().stderr;
+    assert!(told.contains("[Z001]: cannot be read: No such file"), "{told}");
+    assert!(told.contains("leave out `--config`"), "{told}");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let lab = Lab::new("lisen = \"x\"\nwatch = \"x\"\n[zone.lab]\nalow = []\n");
+    let told = lab.refused().stderr;
+    assert_eq!(told.matches("error[Z40").count(), 3, "{told}");
+}
