@@ -8,6 +8,9 @@
 mod network;
 #[path = "fuzz/properties.rs"]
 mod properties;
+#[path = "fuzz/reloading.rs"]
+#[allow(dead_code, reason = "another test makes up edits of its own")]
+mod reloading;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -64,6 +67,11 @@ fn requests() {
 #[test]
 fn streams() {
     replay("framing", network::framing);
+}
+
+#[test]
+fn edits() {
+    replay("reload", reloading::reload);
 }
 
 /// The octets of each shape: time that grows with their square would be minutes.

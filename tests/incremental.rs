@@ -6,15 +6,18 @@
 //! `ZONESMITH_LONG=1` tries a hundred times as many; `SEED=n` others.
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
-use std::fmt::Write as _;
-use std::path::Path;
+#[path = "fuzz/reloading.rs"]
+#[allow(dead_code, reason = "another test feeds the fuzzer's edits")]
+mod reloading;
+mod support;
+
+use reloading::{QTYPES, compare, compare_answers, load, qnames};
+use std::fs;
 use std::sync::Arc;
-use zonesmith::clock::Now;
-use zonesmith::reload::load::{Known, Loaded, load_text_again};
+use support::server::{Server, wait_until};
+use zonesmith::reload::load::Known;
 use zonesmith::reload::parts::Grain;
-use zonesmith::respond::{Peer, Policy, State, Transport, respond};
 use zonesmith::zone::Zone;
-use zonesmith::zone::set::{Change, Slot};
 
 const GRAIN: Grain = Grain { records_min: 20, part_len_min: 40 };
 /// Files, and edits of each.
@@ -22,8 +25,6 @@ const FILES: usize = 8;
 const EDITS: usize = 30;
 /// A file has that many entries, roughly.
 const ENTRIES: usize = 500;
-/// A, NS, CNAME, MX, DS, TXT, ANY.
-const QTYPES: [u16; 7] = [1, 2, 5, 15, 43, 16, 255];
 
 /// A generator of numbers that look like chance: xorshift.
 struct Dice(u64);
@@ -170,82 +171,10 @@ fn text(entries: &[String]) -> String {
     entries.iter().fold(String::new(), |text, entry| text + entry + "\n")
 }
 
-fn load(text: &str, known: Option<&Known>) -> Loaded {
-    load_text_again(Path::new("zone.zone"), text.into(), &[], known, GRAIN)
-}
-
-/// All records, in the order of the zone, as octets.
-fn dump(zone: &Zone) -> String {
-    let mut dump = format!("{} records\n", zone.record_count());
-    for node in zone.nodes() {
-        for set in node.rrsets() {
-            writeln!(dump, "{} {} {:?}", node.name(), set.rtype(), set.records()).unwrap();
-        }
-    }
-    dump
-}
-
-/// A server of one zone, and its answers.
-struct Server(State);
-
-impl Server {
-    fn of(zone: &Arc<Zone>) -> Server {
-        let mut state = State::new(Policy { minimal_responses: false, ..Policy::default() });
-        let (apex, slot) = (zone.apex().to_buf(), Some(Slot::Live(zone.clone())));
-        state.zones.apply(Change { apex, slot });
-        Server(state)
-    }
-
-    fn answer(&mut self, qname: &[u8], qtype: u16) -> Vec<u8> {
-        let peer = Peer { transport: Transport::Tcp, source: "127.0.0.1:53".parse().unwrap() };
-        let head = b"\0\x07\0\0\0\x01\0\0\0\0\0\0";
-        let query = [head, qname, &qtype.to_be_bytes(), b"\0\x01"].concat();
-        let mut out = Vec::new();
-        let outcome = respond(&query, peer, Now::default(), &mut self.0, &mut out);
-        [out, format!("{outcome:?}").into_bytes()].concat()
-    }
-}
-
-/// The names of both zones, and names around them.
-fn qnames(zones: [&Zone; 2], dice: &mut Dice) -> Vec<Vec<u8>> {
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    for node in zones.iter().flat_map(|zone| zone.nodes()) {
-        if dice.below(16) > 0 {
-            continue;
-        }
-        let name = node.name().as_wire();
-        names.push(name.to_vec());
-        names.push([b"\x01z", name].concat());
-        names.push([b"\x01a\x01b", name].concat());
-        names.extend(node.name().parent().map(|parent| [b"\x01y", parent.as_wire()].concat()));
-    }
-    names
-}
-
-/// Holds two readings of one text against each other. Gives the zone, if there is one.
-fn compare(
-    whole: Loaded,
-    again: &mut Loaded,
-    before: Option<&Zone>,
-    dice: &mut Dice,
-) -> Option<Arc<Zone>> {
-    let codes = |loaded: &Loaded| -> Vec<_> {
-        loaded.report.findings.iter().map(|found| (found.code.id, found.span)).collect()
-    };
-    assert_eq!(codes(&whole), codes(again));
-    assert_eq!(whole.apex, again.apex);
-    let (Some(one), Some(other)) = (whole.zone, again.zone.take()) else {
-        return None;
-    };
-    assert_eq!(dump(&one), dump(&other));
-    let names = qnames([&one, before.unwrap_or(&one)], dice);
-    let other = Arc::new(other);
-    let [mut by_one, mut by_other] = [Arc::new(one), other.clone()].map(|zone| Server::of(&zone));
-    for name in names {
-        let qtype = QTYPES[dice.below(QTYPES.len())];
-        assert_eq!(by_one.answer(&name, qtype), by_other.answer(&name, qtype), "{name:?} {qtype}");
-    }
-    Some(other)
+/// Names of both zones, for many questions.
+fn questions(zones: [&Zone; 2], dice: &mut Dice) -> Vec<(Vec<u8>, u16)> {
+    let names = zones.map(|zone| qnames(zone, |_| dice.below(16) == 0)).concat();
+    names.into_iter().map(|name| (name, QTYPES[dice.below(QTYPES.len())])).collect()
 }
 
 /// How many readings were compared, and how many of them were in parts.
@@ -258,14 +187,16 @@ fn edit_and_compare(dice: &mut Dice) -> [usize; 2] {
             dice.edit(&mut edited);
         }
         let text = text(&edited);
-        let mut again = load(&text, known.as_ref());
-        let before = known.as_ref().map(|known| &*known.zone);
-        let in_parts = again.read.is_some();
-        counts[1] += usize::from(in_parts);
-        let zone = compare(load(&text, None), &mut again, before, dice);
+        let mut again = load(text.as_bytes(), known.as_ref(), GRAIN);
+        let zone = compare(load(text.as_bytes(), None, GRAIN), &mut again);
         counts[0] += usize::from(zone.is_some());
-        // a step that broke something is taken back
-        if let Some((zone, parts)) = zone.zip(again.parts) {
+        counts[1] += usize::from(again.read.is_some());
+        let Some(zone) = zone else { continue }; // a step that broke something is taken back
+        let before = known.as_ref().map_or(&*zone, |known| &*known.zone);
+        let questions = questions([before, &*zone], dice);
+        let whole = load(text.as_bytes(), None, GRAIN).zone.unwrap();
+        compare_answers([Arc::new(whole), zone.clone()], questions.into_iter());
+        if let Some(parts) = again.parts {
             known = Some(Known { zone, parts: parts.into() });
             entries = edited;
         }
@@ -285,4 +216,24 @@ fn what_is_read_in_parts_is_what_the_whole_says() {
     }
     println!("{} readings compared, {} of them in parts", counts[0], counts[1]);
     assert!(counts[1] * 4 > counts[0], "{} of {} in parts", counts[1], counts[0]);
+}
+
+#[test]
+fn of_a_large_zone_the_server_reads_what_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "$TTL 300\n@ SOA ns admin 1 7200 900 1209600 300\n@ NS ns\nns A 192.0.2.53\n";
+    let hosts = (0..120_000).map(|host| format!("host{host} A 192.0.2.1\n"));
+    let text = hosts.fold(head.to_string(), |text, host| text + &host);
+    let path = folder.path().join("example.zone");
+    fs::write(&path, &text).unwrap();
+    let server = Server::start(folder.path(), &["-v"]).unwrap();
+    assert!(server.log().contains("120003 records of "), "{}", server.log());
+    let edited = text.replace("host7000 A 192.0.2.1\n", "host7000 A 192.0.2.7\nnew A 192.0.2.8\n");
+    fs::write(folder.path().join("new"), edited.replace("admin 1 ", "admin 2 ")).unwrap();
+    fs::rename(folder.path().join("new"), &path).unwrap();
+    server.becomes("host7000.example.", "192.0.2.7");
+    assert_eq!(server.address_of("new.example."), "192.0.2.8");
+    assert_eq!(server.address_of("host119999.example."), "192.0.2.1");
+    let told = || server.log().contains("parts of the file were read");
+    assert!(wait_until(told), "{}", server.log());
 }

@@ -164,11 +164,11 @@ impl Claims {
         now: Instant,
         step: &mut Step,
     ) {
-        let Loaded { apex, zone, report, parts, .. } = loaded;
+        let Loaded { apex, zone, report, parts, read, .. } = loaded;
         let before = self.files.get_mut(file).and_then(|file| file.known.take());
         let zone = zone.map(Arc::new);
         match &zone {
-            Some(zone) => self.commit_good(file, version, zone, report, now, step),
+            Some(zone) => self.commit_good(News { file, zone, report, read }, version, now, step),
             None => self.commit_bad(file, version, apex, report, now, step),
         }
         let new = zone.zip(parts).map(|(zone, parts)| Known { zone, parts: parts.into() });
@@ -188,17 +188,9 @@ impl Claims {
         self.files.get(file)?.known.as_ref()
     }
 
-    fn commit_good(
-        &mut self,
-        file: &Arc<Path>,
-        version: Version,
-        zone: &Arc<Zone>,
-        report: Report,
-        now: Instant,
-        step: &mut Step,
-    ) {
+    fn commit_good(&mut self, news: News<'_>, version: Version, now: Instant, step: &mut Step) {
+        let News { file, zone, .. } = news;
         let apex = zone.apex().to_buf();
-        let news = News { file, zone, report };
         let kept = match self.zones.get_mut(&apex) {
             None => {
                 step.serve(&apex, Slot::Live(zone.clone()));
@@ -301,6 +293,8 @@ struct News<'a> {
     file: &'a Arc<Path>,
     zone: &'a Arc<Zone>,
     report: Report,
+    /// How many parts of it were read, and how many there are, if not all was.
+    read: Option<[usize; 2]>,
 }
 
 impl News<'_> {
@@ -310,6 +304,7 @@ impl News<'_> {
             apex: self.zone.apex().to_buf(),
             serial: self.zone.serial(),
             records: self.zone.record_count(),
+            octets: self.zone.octets(),
             report: self.report,
         }
     }
@@ -393,6 +388,7 @@ fn reloaded(apex: NameBuf, old: &Zone, news: News<'_>) -> Notice {
         serial: (before, new),
         records: (old.record_count(), news.zone.record_count()),
         step: SerialStep::between(before, new),
+        read: news.read,
         report: news.report,
     }
 }

@@ -101,8 +101,7 @@ impl Change {
     /// `None` if it reaches beyond the names that were read.
     fn of(old: &Zone, piece: &Zone, runs: &[Run]) -> Option<Change> {
         let runs_old = runs.iter().map(|run| run.old.clone()).collect();
-        let mut change =
-            Change { cuts: false, doubtful: HashTable::new(), runs: runs_old };
+        let mut change = Change { cuts: false, doubtful: HashTable::new(), runs: runs_old };
         let mut cuts = Vec::new();
         for run in runs {
             for node in run.new.clone().map(|number| piece.node(number)) {
