@@ -71,7 +71,11 @@ fn streams() {
 
 #[test]
 fn edits() {
-    replay("reload", reloading::reload);
+    replay("reload", |octets| {
+        reloading::reload(octets);
+    });
+    let values = include_bytes!("fuzz/corpus/reload/values");
+    assert_eq!(reloading::reload(values), 2, "they are read in parts");
 }
 
 /// The octets of each shape: time that grows with their square would be minutes.

@@ -54,6 +54,7 @@ impl Dice {
             6 => "@".to_string(),
             7..=10 => format!("h{host}"),
             11 => format!("a.n{}", self.below(20 * ENTRIES)),
+            12 | 13 => format!("n{}", self.below(20)),
             _ => format!("n{}", self.below(20 * ENTRIES)),
         }
     }

@@ -11,28 +11,30 @@ use zonesmith::clock::Now;
 use zonesmith::reload::load::{Known, Loaded, load_text_again};
 use zonesmith::reload::parts::Grain;
 use zonesmith::respond::{Peer, Policy, State, Transport, respond};
-use zonesmith::zone::Zone;
 use zonesmith::zone::set::{Change, Slot};
+use zonesmith::zone::{Target, Zone};
 
 /// A, NS, CNAME, MX, DS, TXT, ANY.
 pub const QTYPES: [u16; 7] = [1, 2, 5, 15, 43, 16, 255];
 /// Parts so small that few lines have many.
 const GRAIN: Grain = Grain { records_min: 4, part_len_min: 0 };
 /// What separates a file and its edits in the fuzzer's octets.
-const SEPARATOR: u8 = 0;
+const SEPARATOR: u8 = 0xff;
 
 /// A file, and edits of it: each the number of a line, how many lines go there, and what comes. A
-/// version that is no zone is taken back.
-pub fn reload(octets: &[u8]) {
+/// version that is no zone is taken back. Gives how many versions were read in parts.
+pub fn reload(octets: &[u8]) -> usize {
+    let mut in_parts = 0;
     let mut parts = octets.split(|&octet| octet == SEPARATOR);
     let mut text = parts.next().unwrap_or_default().to_vec();
-    let mut known = compare_from(&text, None);
+    let mut known = compare_from(&text, None, &mut in_parts);
     for edit in parts {
         let edited = edit_lines(&text, edit);
-        if let Some(now) = compare_from(&edited, known.as_ref()) {
+        if let Some(now) = compare_from(&edited, known.as_ref(), &mut in_parts) {
             (known, text) = (Some(now), edited);
         }
     }
+    in_parts
 }
 
 fn edit_lines(text: &[u8], edit: &[u8]) -> Vec<u8> {
@@ -44,8 +46,9 @@ fn edit_lines(text: &[u8], edit: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a text whole, and in parts from what is known. Gives what is known then.
-fn compare_from(text: &[u8], known: Option<&Known>) -> Option<Known> {
+fn compare_from(text: &[u8], known: Option<&Known>, in_parts: &mut usize) -> Option<Known> {
     let mut again = load(text, known, GRAIN);
+    *in_parts += usize::from(again.read.is_some());
     let zone = compare(load(text, None, GRAIN), &mut again)?;
     let names = qnames(&zone, |_| true);
     let names = names.into_iter().flat_map(|name| QTYPES.map(|qtype| (name.clone(), qtype)));
@@ -68,19 +71,41 @@ pub fn compare(whole: Loaded, again: &mut Loaded) -> Option<Arc<Zone>> {
     assert_eq!(codes(&whole), codes(again));
     assert_eq!(whole.apex, again.apex);
     let (one, other) = (whole.zone, again.zone.take());
-    assert_eq!(one.as_ref().map(dump), other.as_ref().map(dump));
+    let [one_dump, other_dump] =
+        [&one, &other].map(|zone| zone.as_ref().map_or(String::new(), dump));
+    let differ = one_dump.lines().zip(other_dump.lines()).find(|(one, other)| one != other);
+    assert_eq!(differ, None);
+    assert_eq!(one_dump.len(), other_dump.len());
     other.map(Arc::new)
 }
 
-/// All records, in the order of the zone, as octets.
+/// All records, in the order of the zone, as octets, with what is known of their names; then the empty
+/// non-terminals, whose order means nothing.
 fn dump(zone: &Zone) -> String {
     let mut dump = format!("{} records\n", zone.record_count());
+    let mut empty = Vec::new();
     for node in zone.nodes() {
+        let name = format!("{} {} {}\n", node.name(), node.is_cut(), node.is_occluded());
+        match node.rrsets().next() {
+            Some(_) => dump += &name,
+            None => empty.push(name),
+        }
         for set in node.rrsets() {
-            let _ = writeln!(dump, "{} {} {:?}", node.name(), set.rtype(), set.records());
+            let _ = writeln!(dump, "{} {:?}", set.rtype(), set.records());
+            set.links().for_each(|link| dump += &target(link.target));
         }
     }
-    dump
+    empty.sort();
+    dump + &empty.concat()
+}
+
+fn target(target: Target<'_>) -> String {
+    match target {
+        Target::Node(node, needed) => format!("-> {} {needed}\n", node.name()),
+        Target::Nobody => "-> nobody\n".into(),
+        Target::Elsewhere => "-> elsewhere\n".into(),
+        Target::Unknown => "-> unknown\n".into(),
+    }
 }
 
 /// Names of a zone, by the numbers of its nodes, and names around them.

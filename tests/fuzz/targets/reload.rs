@@ -4,4 +4,6 @@
 #[path = "../reloading.rs"]
 mod reloading;
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| reloading::reload(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
+    reloading::reload(octets);
+});
