@@ -83,7 +83,7 @@ pub fn print(name: &NameBuf, algorithm: Algorithm, secret: &[u8]) -> String {
     text
 }
 
-/// Whether [`print`] can print a key of that name so that every program reads it: letters, digits, `-`
+/// Whether [`print()`] can print a key of that name so that every program reads it: letters, digits, `-`
 /// and `_` between dots, and no more than [`KEY_NAME_LEN_MAX`] octets.
 pub fn is_printable(name: &NameBuf) -> bool {
     let plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
