@@ -139,6 +139,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("recursive = \"yes\"\n", &["error[Z403]: `recursive`: expected `true` or `false`"]),
     ("watch = [\"poll\"]\n", &["error[Z403]: `watch`: expected one value, this is a list"]),
     ("watch = \"pol\"\n", &["error[Z403]: `watch`: expected one of notify, poll, off"]),
+    (
+        "[zone.lab]\nserial = \"incr\"\n",
+        &["error[Z403]: `serial`: expected one of keep, increment, date, unixtime", ":2:10"],
+    ),
     ("rrl-rate = -1\n", &["error[Z403]: `rrl-rate`: "]),
     ("zones = \"zones\n", &["error[Z401]: ", ":1:", "the file is TOML"]),
     ("[zone.\"a..b\"]\n", &["error[Z403]: `a..b` is not a zone's name", "all below a name as"]),

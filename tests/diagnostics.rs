@@ -63,6 +63,7 @@ fn every_code_of_a_single_file_is_met() {
         &codes::NOTHING_TO_COMPARE,
         &codes::RECORDS_GONE,
         &codes::CUT_SHORT,
+        &codes::SERIAL_FIXED,
         &codes::CONFIG_SYNTAX,
         &codes::CONFIG_KEY,
         &codes::CONFIG_VALUE,

@@ -12,8 +12,9 @@ mod support;
 use daemon::{Daemon, ask};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::peers;
 use support::program::{ended, folder, free_port, plain};
@@ -116,11 +117,22 @@ fn changes(program: &str, server: SocketAddr, transport: &str) -> Vec<String> {
 
 #[test]
 fn dig_and_kdig_get_what_changed_over_tcp_and_udp() {
+    they_get_what_changed(&[], 2);
+}
+
+#[test]
+fn they_get_what_changed_where_the_server_raised_the_serial() {
+    they_get_what_changed(&["--serial", "increment"], 1);
+}
+
+/// After a change that has this serial in the file, and 2 as it is served.
+fn they_get_what_changed(flags: &[&str], serial: u32) {
     let folder = folder();
     let zones = folder.path();
     save(zones, &text(APEX, 1, 50));
-    let server = Server::start(zones, &["--allow-transfer", "127.0.0.0/8"]).unwrap();
-    save(zones, &text(APEX, 2, 51).replace("h7 A 192.0.2.7", "h7 A 198.51.100.7"));
+    let flags = [&["--allow-transfer", "127.0.0.0/8"], flags].concat();
+    let server = Server::start(zones, &flags).unwrap();
+    save(zones, &text(APEX, serial, 51).replace("h7 A 192.0.2.7", "h7 A 198.51.100.7"));
     assert!(wait_until(|| server.log().contains("serial 1 → 2")), "{}", server.log());
     let soa = |serial| {
         format!("{APEX}. 300 IN SOA ns1.{APEX}. admin.{APEX}. {serial} 7200 900 1209600 300")
@@ -279,9 +291,13 @@ fn bind(folder: &Path, port: u16, zone: &str) -> String {
 
 /// The primary, always on the same port.
 fn primary(zones: &Path, port: u16, partner: &Partner) -> Server {
+    primary_with(zones, port, partner, &[])
+}
+
+fn primary_with(zones: &Path, port: u16, partner: &Partner, more: &[&str]) -> Server {
     let (listen, notify) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{}", partner.port));
     let flags = ["--listen", &listen, "--allow-transfer", "127.0.0.1", "--notify", &notify];
-    Server::start(zones, &flags).unwrap()
+    Server::start(zones, &[&flags, more].concat()).unwrap()
 }
 
 fn it_holds_what_we_serve(name: &str) {
@@ -334,4 +350,58 @@ fn knot_holds_what_we_serve() {
 #[test]
 fn bind_holds_what_we_serve() {
     it_holds_what_we_serve("bind");
+}
+
+/// With `--serial increment` and edits that leave the serial alone.
+fn it_follows_edits_without_serials(name: &str) {
+    let folder = folder();
+    let Some(partner) = partner(folder.path(), name) else { return };
+    if peers::find("dig").is_none() || peers::find("named-compilezone").is_none() {
+        return;
+    }
+    let (zones, state) = (folder.path().join("zones"), folder.path().join("state"));
+    fs::create_dir(&zones).unwrap();
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, Permissions::from_mode(0o777)).unwrap();
+    let flags = ["--serial", "increment", "--state", state.to_str().unwrap()];
+    // what is served of a text, in a file
+    let served = |serial, hosts| {
+        let file = folder.path().join("served");
+        fs::write(&file, text(APEX, serial, hosts)).unwrap();
+        file
+    };
+    save(&zones, &text(APEX, 1, 1000));
+    let port = free_port();
+    let server = primary_with(&zones, port, &partner, &flags);
+    let daemon = partner.start(server.address);
+    partner.wait_for(1, &served(1, 1000));
+    for (serial, hosts) in [(2, 1100), (3, 900)] {
+        save(&zones, &text(APEX, 1, hosts));
+        partner.wait_for(serial, &served(serial, hosts));
+        let sent = format!("serial {serial}: changes in 1 message");
+        assert!(server.log().contains(&sent), "{sent}:\n{}", server.log());
+    }
+
+    server.signal("KILL").unwrap();
+    drop(server);
+    save(&zones, &text(APEX, 1, 1000));
+    let server = primary_with(&zones, port, &partner, &flags);
+    partner.wait_for(4, &served(4, 1000));
+    drop(daemon);
+    server.stop().unwrap();
+}
+
+#[test]
+fn nsd_follows_edits_without_serials() {
+    it_follows_edits_without_serials("nsd");
+}
+
+#[test]
+fn knot_follows_edits_without_serials() {
+    it_follows_edits_without_serials("knot");
+}
+
+#[test]
+fn bind_follows_edits_without_serials() {
+    it_follows_edits_without_serials("bind");
 }

@@ -9,10 +9,10 @@
 use super::ask::{self, Asked};
 use crate::diag::{Diagnostic, Span, codes};
 use crate::name::NameBuf;
+use crate::reload::SerialStep;
 use crate::reload::Sources;
 use crate::reload::damage;
 use crate::reload::load::{Loaded, load_allowing};
-use crate::reload::notice::SerialStep;
 use crate::zone::{Zone, same_but_for_serial, serial_of};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -8,12 +8,16 @@
 //! wait for the next start, all else is taken over.
 
 use super::guards::{Access, ONE_OF_BOTH};
+use super::serials::Serials;
 use super::{Arguments, Command, Serve};
 use crate::config::{self, Config, Setting, Word, ZoneTable};
 use crate::diag::codes::{CONFIG_SYNTAX, CONFIG_VALUE, FILE_UNREADABLE};
 use crate::diag::{Diagnostic, Report, SourceId, Span};
+use crate::guard::acl::Contradiction;
 use crate::guard::per_zone::PerZone;
 use crate::name::NameBuf;
+use crate::name::pattern::Patterns;
+use crate::reload::Policy;
 use crate::reload::folder::Fingerprint;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
@@ -58,10 +62,28 @@ const FILE_LEN_MAX: u64 = 16 << 20;
 pub(super) struct Wanted {
     /// What both can say.
     pub(super) serve: Box<Serve>,
-    /// Who may ask for some zones.
-    pub(super) zone_acls: PerZone,
+    /// What holds for some zones alone.
+    pub(super) zone_rules: ZoneRules,
     /// The file, if there is one.
     pub(super) file: Option<ConfigFile>,
+}
+
+/// What the tables of some zones say.
+#[derive(Default)]
+pub(super) struct ZoneRules {
+    /// Who may ask.
+    pub(super) acls: PerZone,
+    /// Where serials come from.
+    pub(super) serials: Patterns<Policy>,
+}
+
+/// What one such table can say.
+#[derive(Debug, Args)]
+struct AboutZones {
+    #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
+    serials: Serials,
 }
 
 /// A configuration that was read.
@@ -89,7 +111,7 @@ pub(super) fn join(typed: &[OsString]) -> Result<Wanted, Report> {
     let matches = Arguments::command().get_matches_from(typed);
     let serve = serve_of(&matches);
     let Some(path) = path(&serve) else {
-        return Ok(Wanted { serve, zone_acls: PerZone::default(), file: None });
+        return Ok(Wanted { serve, zone_rules: ZoneRules::default(), file: None });
     };
     let fingerprint = Fingerprint::of(&path);
     let (mut report, source, text) = open(&path)?;
@@ -100,7 +122,7 @@ pub(super) fn join(typed: &[OsString]) -> Result<Wanted, Report> {
     let table = Table::of_serve(&path);
     let given = matches.subcommand().map(|(_, given)| given);
     let added = table.arguments(&config.settings, given, &mut report.findings);
-    let zone_acls = zone_acls(&config, &mut report.findings);
+    let zone_rules = zone_rules(&config, &mut report.findings);
     if report.has_errors() {
         report.sort();
         return Err(report);
@@ -110,7 +132,7 @@ pub(super) fn join(typed: &[OsString]) -> Result<Wanted, Report> {
     match matches {
         Ok(matches) => {
             let file = ConfigFile { path, fingerprint, said: said(&config) };
-            Ok(Wanted { serve: serve_of(&matches), zone_acls, file: Some(file) })
+            Ok(Wanted { serve: serve_of(&matches), zone_rules, file: Some(file) })
         }
         Err(error) => {
             let whole = Span { source, ..Span::default() };
@@ -180,9 +202,9 @@ fn with(typed: &[OsString], added: Vec<OsString>) -> Vec<OsString> {
     before.iter().cloned().chain(added).chain(after.iter().cloned()).collect()
 }
 
-/// Who may ask for some zones, by the tables about them.
-fn zone_acls(config: &Config, findings: &mut Vec<Diagnostic>) -> PerZone {
-    let (table, mut acls) = (Table::of_zones(), PerZone::default());
+/// What holds for some zones alone, by the tables about them.
+fn zone_rules(config: &Config, findings: &mut Vec<Diagnostic>) -> ZoneRules {
+    let (table, mut rules) = (Table::of_zones(), ZoneRules::default());
     for ZoneTable { zones, settings } in &config.zones {
         let Ok(name) = zones.text.parse::<NameBuf>() else {
             let what = format!("`{}` is not a zone's name", zones.text);
@@ -196,18 +218,32 @@ fn zone_acls(config: &Config, findings: &mut Vec<Diagnostic>) -> PerZone {
         if findings.len() > before {
             continue;
         }
-        let command = Access::augment_args(command());
-        let matches = command.get_matches_from(arguments);
-        let rule = Access::from_arg_matches(&matches).map(|access| access.zone_rule());
-        match rule {
-            Ok(Ok(rule)) => acls.set(name, rule),
+        let command = AboutZones::augment_args(command());
+        let about = AboutZones::from_arg_matches(&command.get_matches_from(arguments));
+        let taken = about.map(|about| rules.take(name, &about));
+        match taken {
+            Ok(Ok(())) => {}
             Ok(Err(both)) => findings.push(
                 Diagnostic::new(&CONFIG_VALUE, zones.span, both.to_string()).help(ONE_OF_BOTH),
             ),
             Err(error) => findings.push(config::wrong_value(zones, zones.span, reason(&error))),
         }
     }
-    acls
+    rules
+}
+
+impl ZoneRules {
+    /// Takes over what a table says.
+    fn take(&mut self, zones: NameBuf, about: &AboutZones) -> Result<(), Contradiction> {
+        let access = about.access.zone_rule()?;
+        if let Some(policy) = about.serials.said() {
+            self.serials.set(zones.clone(), policy);
+        }
+        if access.says_something() {
+            self.acls.set(zones, access);
+        }
+        Ok(())
+    }
 }
 
 /// What can be set, and how its values are read.
@@ -229,7 +265,7 @@ impl<'p> Table<'p> {
     }
 
     fn of_zones() -> Table<'p> {
-        let command = Access::augment_args(command());
+        let command = AboutZones::augment_args(command());
         let named = command.get_arguments();
         let named = named.filter_map(|arg| Some((arg.get_long()?.to_string(), arg.clone())));
         Table { settings: named.collect(), folder: None }

@@ -48,8 +48,8 @@ fn read(path: &Path, typed: &[OsString], first: &ConfigFile) -> Option<Settings>
         let findings = render::report(&report, false);
         log::error!("{told} cannot be used; what was said before goes on\n{findings}");
     });
-    let Wanted { serve, zone_acls, file } = wanted.ok()?;
-    let settings = settings(&serve, zone_acls).ok()?;
+    let Wanted { serve, zone_rules, file } = wanted.ok()?;
+    let settings = settings(&serve, zone_rules).ok()?;
     let waiting = file.map(|file| file.waiting(first)).unwrap_or_default();
     if waiting.is_empty() {
         log::info!("{told} is read again and holds from now on");

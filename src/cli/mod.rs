@@ -18,6 +18,7 @@ mod logging;
 mod new;
 mod output;
 mod replace;
+mod serials;
 mod serve;
 mod transfers;
 
@@ -147,6 +148,8 @@ struct Serve {
     guards: guards::Guards,
     #[command(flatten)]
     transfers: transfers::Transfers,
+    #[command(flatten)]
+    serials: serials::Serials,
     /// What to tell those who ask for NSID: text, or octets as in 0x0a0b [default: nothing]
     #[arg(long, value_name = "TEXT", value_parser = nsid)]
     nsid: Option<ArrayVec<u8, NSID_LEN_MAX>>,
@@ -163,8 +166,8 @@ struct Serve {
     /// least 100 records gone, or cut at its end. `; zonesmith: allow(CODE)` beside the SOA accepts one
     #[arg(long, value_name = "CHOICE", default_value = "yes")]
     hold_damaged: Choice,
-    /// A folder to keep the last good version of each zone in, for a start with a broken file
-    /// [default: systemd's, if it gives one; else nothing is kept]
+    /// A folder to keep the last good version of each zone in, for a start with a broken file, and the
+    /// serials that `--serial` made [default: systemd's, if it gives one; else nothing is kept]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// How changed files are noticed

@@ -1,7 +1,7 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the sandbox, then
 //! the zones, then the loop.
 
-use super::config::{self, ConfigFile, Wanted};
+use super::config::{self, ConfigFile, Wanted, ZoneRules};
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
     guards, keys, live,
@@ -10,13 +10,12 @@ use crate::answer::identity::Identity;
 use crate::diag::{Severity, render};
 use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
-use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::Limiter;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
 use crate::reload::worker::Running;
-use crate::reload::{Command, Copies, Options, Sources, Step, WatchMode};
+use crate::reload::{Command, Copies, Options, Policies, Sources, Step, WatchMode};
 use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
@@ -55,12 +54,12 @@ fn wanted(typed: &[OsString]) -> Result<Wanted, Stopped> {
 }
 
 fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
-    let Wanted { serve, zone_acls, file } = wanted;
+    let Wanted { serve, zone_rules, file } = wanted;
     let serve = &*serve;
     if let Some(file) = &file {
         log::info!("configuration: {}", file.path.display());
     }
-    let settings = settings(serve, zone_acls)?;
+    let mut settings = settings(serve, zone_rules)?;
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
@@ -70,8 +69,7 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     let cookies = cookies(serve)?;
     let keys = keys::read(serve.guards.key_files())?;
     keys::check_named(serve.guards.access().with_keys(), &keys)?;
-    let history = settings.transfer_acl.is_some() || settings.zone_acls.has_transfers();
-    let (library, mut state) = load(serve, &sources, copies, history)?;
+    let (library, mut state) = load(serve, &sources, copies, &mut settings)?;
     state.cookies = cookies;
     state.keys = keys;
     let limits = settings.apply(&mut state);
@@ -85,12 +83,13 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
 }
 
 /// What can be changed later, too. Why there are none has been logged.
-pub(super) fn settings(serve: &Serve, zone_acls: PerZone) -> Result<Settings, Stopped> {
+pub(super) fn settings(serve: &Serve, zone_rules: ZoneRules) -> Result<Settings, Stopped> {
     let (acl, transfer_acl) = acls(serve)?;
     Ok(Settings {
         acl,
         transfer_acl,
-        zone_acls,
+        zone_acls: zone_rules.acls,
+        serials: Policies { server: serve.serials.policy(), zones: zone_rules.serials },
         limiter: limiter(serve)?,
         policy: serve.answers.policy(),
         identity: identity(serve),
@@ -256,7 +255,7 @@ fn load(
     serve: &Serve,
     sources: &Sources,
     copies: Option<Copies>,
-    history: bool,
+    settings: &mut Settings,
 ) -> Result<(Library, State), Stopped> {
     let options = Options {
         watch: match serve.watch {
@@ -267,7 +266,8 @@ fn load(
         remove_after: serve.remove_after,
         hold_damaged: serve.hold_damaged == Choice::Yes,
         copies,
-        history,
+        serials: std::mem::take(&mut settings.serials),
+        history: settings.transfer_acl.is_some() || settings.zone_acls.has_transfers(),
         secondaries: serve.transfers.secondaries().to_vec(),
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);

@@ -12,6 +12,7 @@
 
 pub mod hash;
 mod order;
+pub mod pattern;
 pub mod text;
 
 pub use hash::Suffixes;

@@ -20,7 +20,8 @@
 use super::Step;
 use super::copies::saver::Job;
 use super::load::{Known, Loaded, origin_of};
-use super::notice::{Notice, SerialStep, Serving};
+use super::notice::{Notice, Serving};
+use super::serial::{Numbered, Numbering, SerialStep};
 use super::version::Version;
 use crate::diag::Report;
 use crate::name::NameBuf;
@@ -67,6 +68,7 @@ pub(super) struct Claims {
     pub(super) files: HashMap<Arc<Path>, File>,
     pub(super) zones: HashMap<NameBuf, Held>,
     pub(super) remove_after: Duration,
+    pub(super) numbering: Numbering,
     /// While the first files are read, a file named after the zone takes it from one that is not.
     pub(super) starting: bool,
 }
@@ -85,9 +87,9 @@ pub struct Holding<'a> {
 }
 
 impl Claims {
-    pub(super) fn new(remove_after: Duration) -> Claims {
+    pub(super) fn new(remove_after: Duration, numbering: Numbering) -> Claims {
         let (files, zones) = (HashMap::new(), HashMap::new());
-        Claims { files, zones, remove_after, starting: true }
+        Claims { files, zones, remove_after, numbering, starting: true }
     }
 
     /// The version of a file that was last read.
@@ -164,11 +166,14 @@ impl Claims {
         now: Instant,
         step: &mut Step,
     ) {
-        let Loaded { apex, zone, report, parts, read, .. } = loaded;
+        let Loaded { apex, zone, report, numbered, parts, read, .. } = loaded;
         let before = self.files.get_mut(file).and_then(|file| file.known.take());
         let zone = zone.map(Arc::new);
         match &zone {
-            Some(zone) => self.commit_good(News { file, zone, report, read }, version, now, step),
+            Some(zone) => {
+                let news = News { file, zone, numbered, report, read };
+                self.commit_good(version, news, now, step);
+            }
             None => self.commit_bad(file, version, apex, report, now, step),
         }
         let new = zone.zip(parts).map(|(zone, parts)| Known { zone, parts: parts.into() });
@@ -188,7 +193,7 @@ impl Claims {
         self.files.get(file)?.known.as_ref()
     }
 
-    fn commit_good(&mut self, news: News<'_>, version: Version, now: Instant, step: &mut Step) {
+    fn commit_good(&mut self, version: Version, news: News<'_>, now: Instant, step: &mut Step) {
         let News { file, zone, .. } = news;
         let apex = zone.apex().to_buf();
         let kept = match self.zones.get_mut(&apex) {
@@ -200,9 +205,10 @@ impl Claims {
             }
             Some(held) if held.by == *file => held.renew(news, step),
             Some(held) if held.yields_to(file, &apex, self.starting) => {
-                let before = std::mem::replace(held, Held::live(file, zone)).by;
+                let Held { by: before, zone: old, .. } =
+                    std::mem::replace(held, Held::live(file, zone));
                 step.serve(&apex, Slot::Live(zone.clone()));
-                step.notices.push(news.loaded());
+                step.notices.push(news.told(old.filter(|_| !self.starting).as_deref()));
                 if self.files.get(&before).is_some_and(|old| old.could_serve(&apex)) {
                     step.conflict(&apex, file, &before);
                 }
@@ -292,17 +298,40 @@ impl Claims {
 struct News<'a> {
     file: &'a Arc<Path>,
     zone: &'a Arc<Zone>,
+    numbered: Option<Numbered>,
     report: Report,
     /// How many parts of it were read, and how many there are, if not all was.
     read: Option<[usize; 2]>,
 }
 
 impl News<'_> {
+    /// What is told of a version behind `old`.
+    fn told(self, old: Option<&Zone>) -> Notice {
+        match old.and_then(|old| Some((old, SerialStep::of(old, self.zone)?))) {
+            Some((old, step)) => self.reloaded(old, step),
+            None => self.loaded(),
+        }
+    }
+
+    fn reloaded(self, old: &Zone, step: SerialStep) -> Notice {
+        Notice::Reloaded {
+            file: self.file.clone(),
+            apex: self.zone.apex().to_buf(),
+            serial: (old.serial(), self.zone.serial()),
+            numbered: self.numbered,
+            records: (old.record_count(), self.zone.record_count()),
+            step,
+            read: self.read,
+            report: self.report,
+        }
+    }
+
     fn loaded(self) -> Notice {
         Notice::Loaded {
             file: self.file.clone(),
             apex: self.zone.apex().to_buf(),
             serial: self.zone.serial(),
+            numbered: self.numbered,
             records: self.zone.record_count(),
             octets: self.zone.octets(),
             report: self.report,
@@ -335,18 +364,18 @@ impl Held {
             step.notices.push(news.loaded());
             return zone;
         };
-        if old.serial() == news.zone.serial() && old.same_content(news.zone) {
+        let Some(serial_step) = SerialStep::of(&old, news.zone) else {
             if stale {
                 step.serve(&apex, Slot::Live(old.clone()));
             }
             let (file, serial) = (self.by.clone(), old.serial());
             step.notices.push(Notice::Unchanged { file, apex, serial, stale });
             return old;
-        }
+        };
         let new = news.zone.clone();
         self.zone = Some(new.clone());
         step.serve(&apex, Slot::Live(new.clone()));
-        step.notices.push(reloaded(apex, &old, news));
+        step.notices.push(news.reloaded(&old, serial_step));
         new
     }
 }
@@ -378,19 +407,6 @@ impl Outcome {
 
 pub(super) fn is_named_after(file: &Path, apex: &NameBuf) -> bool {
     origin_of(file).as_ref() == Some(apex)
-}
-
-fn reloaded(apex: NameBuf, old: &Zone, news: News<'_>) -> Notice {
-    let (before, new) = (old.serial(), news.zone.serial());
-    Notice::Reloaded {
-        file: news.file.clone(),
-        apex,
-        serial: (before, new),
-        records: (old.record_count(), news.zone.record_count()),
-        step: SerialStep::between(before, new),
-        read: news.read,
-        report: news.report,
-    }
 }
 
 #[cfg(test)]

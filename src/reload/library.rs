@@ -13,9 +13,11 @@ use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
 use super::load::{Known, Loaded, load_again};
-use super::notice::{Notice, SerialStep};
+use super::notice::Notice;
+use super::numbering::{Memory, clock};
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
+use super::serial::{Numbering, SerialStep};
 use super::trust::Trust;
 use super::version::Version;
 use super::watch::{Hit, Watch};
@@ -41,6 +43,8 @@ pub struct Library {
     pub(super) options: Options,
     read: Reader,
     pub(super) claims: Claims,
+    /// The serials that were served last.
+    pub(super) memory: Memory,
     pub(super) debounce: Debounce,
     pub(super) watch: Watch,
     pub(super) trust: Trust,
@@ -68,13 +72,17 @@ impl Library {
     pub(super) fn load_all_with(
         read: Reader,
         sources: Sources,
-        options: Options,
+        mut options: Options,
     ) -> (Library, Step) {
         let (commands, now) = (channel(), Instant::now());
         let mut library = Library {
             watch: Watch::new(options.watch, commands.0.clone()),
             trust: Trust::default(),
-            claims: Claims::new(options.remove_after),
+            claims: Claims::new(
+                options.remove_after,
+                Numbering { policies: std::mem::take(&mut options.serials), clock },
+            ),
+            memory: Memory::default(),
             debounce: Debounce::default(),
             listing: Listing::default(),
             reach: Reach::default(),
@@ -104,7 +112,9 @@ impl Library {
         let ending = self.claims.deadline().is_some_and(|deadline| deadline <= now);
         if ending || self.sweep_at.is_some_and(|at| at <= now) {
             self.sweep(now, &mut step);
+            let told_before = step.notices.len();
             self.claims.expire(now, &mut step);
+            self.name_who_misses(told_before, &mut step);
         }
         self.take_due(now);
         self.debounce.take_written();
@@ -117,6 +127,7 @@ impl Library {
         for reading in readings {
             self.judge(reading, &written, Instant::now(), &mut step);
         }
+        self.remember_serials(&mut step);
         self.answer(&mut step);
         step
     }
@@ -131,6 +142,7 @@ impl Library {
     /// The first reading of everything: nobody is served yet, so nothing is waited for.
     fn first_step(&mut self, now: Instant) -> Step {
         let mut step = Step::default();
+        self.recall_serials(&mut step);
         self.list(now, &mut step);
         let files: Vec<_> = self.listing.files.iter().map(|file| file.path.clone()).collect();
         for file in files {
@@ -139,6 +151,8 @@ impl Library {
             }
         }
         self.claims.starting = false;
+        self.forget_serials();
+        self.remember_serials(&mut step);
         if self.options.watch != WatchMode::Off {
             self.sweep_at = Some(now); // includes are known only now
         }
@@ -229,6 +243,7 @@ impl Library {
                 loaded = self.read_as(path, None); // to show where it is damaged, it takes the whole
                 self.hold_back(file, &mut loaded);
             }
+            self.find_refusal(&mut loaded);
             loaded
         };
         Reading::take(file, self.claims.version(file), read)
@@ -284,6 +299,7 @@ impl Library {
     fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
         let Reading { file, before, after, began, mut loaded } = reading;
         self.revive(&file, &mut loaded, step);
+        self.number(&file, &mut loaded, step);
         self.remember(&file, &mut loaded);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
@@ -303,7 +319,10 @@ impl Library {
     fn name_who_misses(&self, told_before: usize, step: &mut Step) {
         let secondaries = &self.options.secondaries;
         let unseen = |notice: &Notice| match notice {
-            Notice::Reloaded { apex, step, .. } if *step != SerialStep::Forward => {
+            Notice::Reloaded { apex, step, .. }
+            | Notice::TookOver { apex, step: Some(step), .. }
+                if *step != SerialStep::Forward =>
+            {
                 Some(Notice::Unseen { apex: apex.clone(), secondaries: secondaries.clone() })
             }
             _ => None,

@@ -2,6 +2,7 @@
 
 use super::include::{self, Fence};
 use super::parts::{Amended, Grain, LARGE, Notes, Parts};
+use super::serial::Numbered;
 use crate::diag::{Diagnostic, Report, SourceId, Span, codes};
 use crate::name::{Name, NameBuf, text};
 use crate::rr::Record;
@@ -26,6 +27,8 @@ pub struct Loaded {
     pub report: Report,
     /// Where the SOA record stands, and its serial.
     pub serial: Option<[Span; 2]>,
+    /// What a serial policy did to the zone.
+    pub numbered: Option<Numbered>,
     /// The files that it includes, as opened: a change in one changes the zone.
     pub includes: Vec<PathBuf>,
     /// The parts of the file, if it is large and may be read in parts next time.
@@ -194,7 +197,7 @@ fn build_text(
     if lints == Lints::All {
         fix::write_out(&mut report); // for those who have the file open, not for a server's log
     }
-    Loaded { apex, zone, report, serial, includes, parts, read: None }
+    Loaded { apex, zone, report, serial, numbered: None, includes, parts, read: None }
 }
 
 /// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.

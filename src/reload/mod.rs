@@ -14,7 +14,8 @@
 //!
 //! What a good, broken or vanished file means for the zones is decided in [`claims`], which sees no
 //! disk: never serve worse. A version that reads well and looks [damaged](damage) counts as broken. The
-//! last good version outlives the process in [`copies`]. [`library`] joins the two, and [`worker`] is the thread around it.
+//! last good version outlives the process in [`copies`]. Which serial a version gets, the file's or one by a policy, is
+//! decided in [`serial`]. [`library`] joins the two, and [`worker`] is the thread around it.
 
 mod asked;
 mod claims;
@@ -27,11 +28,13 @@ mod include;
 pub mod library;
 pub mod load;
 pub mod notice;
+mod numbering;
 mod outlet;
 pub mod parts;
 pub mod places;
 mod reach;
 mod reading;
+mod serial;
 #[cfg(test)]
 mod simulation;
 mod succession;
@@ -55,6 +58,7 @@ pub use claims::Holding;
 pub use copies::Copies;
 pub use folder::Sources;
 pub use library::Library;
+pub use serial::{Policies, Policy, SerialStep};
 pub use worker::start;
 
 /// How changes on disk are noticed.
@@ -70,7 +74,7 @@ pub enum WatchMode {
 }
 
 /// What the operator chose about reloading.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// How changes are noticed.
     pub watch: WatchMode,
@@ -80,6 +84,8 @@ pub struct Options {
     pub hold_damaged: bool,
     /// Where the last good version of each zone is kept.
     pub copies: Option<Copies>,
+    /// Where serials come from.
+    pub serials: Policies,
     /// Whether zones remember what changed since earlier versions, for secondaries.
     pub history: bool,
     /// The secondaries that are told of changes. They go by the serial alone: a warning names them when a
@@ -98,6 +104,7 @@ impl Default for Options {
             remove_after: REMOVE_AFTER_DEFAULT,
             hold_damaged: true,
             copies: None,
+            serials: Policies::default(),
             history: false,
             secondaries: Vec::new(),
         }
@@ -118,6 +125,8 @@ pub enum Command {
         /// What they replaced.
         replaced: Vec<Slot>,
     },
+    /// Serials come from elsewhere as of the next version of each zone.
+    Number(Policies),
     /// The watch has seen something; it says so itself.
     Look,
     /// Ends the thread.

@@ -5,6 +5,7 @@
 
 use super::copies::CopyNews;
 use super::folder::Folder;
+use super::serial::{Numbered, SerialStep};
 use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
 use log::Level;
@@ -18,6 +19,10 @@ const TARGET: &str = "zonesmith::reload";
 /// The most findings about one file in the log: each save tells them again.
 const FINDINGS_SHOWN_MAX: usize = 20;
 
+/// What is said where serials rise by a policy and are not remembered.
+const FORGETFUL: &str = "after a restart each zone begins at its file's serial again, below those that \
+                         `--serial` made: name a folder with `--state` that remembers them";
+
 /// Something that people are told.
 #[derive(Debug)]
 pub enum Notice {
@@ -29,6 +34,8 @@ pub enum Notice {
         apex: NameBuf,
         /// Its serial.
         serial: u32,
+        /// What a serial policy had to do with it.
+        numbered: Option<Numbered>,
         /// Its number of records.
         records: usize,
         /// The octets that it takes in memory.
@@ -44,6 +51,8 @@ pub enum Notice {
         apex: NameBuf,
         /// The serial before and now.
         serial: (u32, u32),
+        /// What a serial policy had to do with it.
+        numbered: Option<Numbered>,
         /// The number of records before and now.
         records: (usize, usize),
         /// What the serial says about the content.
@@ -99,8 +108,12 @@ pub enum Notice {
         file: Arc<Path>,
         /// The file that served it before.
         before: Arc<Path>,
-        /// The serial now.
-        serial: u32,
+        /// The serial before and now.
+        serial: (u32, u32),
+        /// What a serial policy had to do with it.
+        numbered: Option<Numbered>,
+        /// What the serial says about the content; `None` if nothing changed.
+        step: Option<SerialStep>,
     },
     /// The file of a zone holds it no more; the zone ends unless the file comes back.
     Ending {
@@ -144,6 +157,8 @@ pub enum Notice {
         /// How often.
         every: Duration,
     },
+    /// There are serial policies, and nothing remembers the serials that were served.
+    Forgetful,
     /// Events were lost; everything is looked at again.
     EventsLost,
     /// Something about the copies of zones.
@@ -178,28 +193,6 @@ pub enum Serving {
     },
 }
 
-/// What the serial says about the content (RFC 1982, RFC 1996: secondaries go by the serial alone).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SerialStep {
-    /// It grew.
-    Forward,
-    /// The content changed and it did not.
-    Same,
-    /// It is lower than before, or so much higher that it counts as lower.
-    Backward,
-}
-
-impl SerialStep {
-    /// From one version to the next, whose content differs.
-    pub fn between(old: u32, new: u32) -> SerialStep {
-        match new.wrapping_sub(old) {
-            0 => SerialStep::Same,
-            1..=0x7fff_ffff => SerialStep::Forward,
-            _ => SerialStep::Backward,
-        }
-    }
-}
-
 impl Notice {
     /// Writes it to the log.
     pub fn log(&self) {
@@ -214,7 +207,10 @@ impl Notice {
     pub fn level(&self) -> Level {
         match self {
             Notice::Rejected { .. } | Notice::Conflict { .. } => Level::Error,
-            Notice::Reloaded { step: SerialStep::Same | SerialStep::Backward, .. } => Level::Warn,
+            Notice::Reloaded { step: SerialStep::Same | SerialStep::Backward, .. }
+            | Notice::TookOver { step: Some(SerialStep::Same | SerialStep::Backward), .. } => {
+                Level::Warn
+            }
             Notice::Loaded { report, .. } | Notice::Reloaded { report, .. }
                 if report.gravest() > Some(Severity::Note) =>
             {
@@ -223,6 +219,7 @@ impl Notice {
             Notice::Folder { state: Folder::Listed(1..), .. } => Level::Info,
             Notice::Ending { .. } | Notice::Folder { .. } | Notice::HeldOpen { .. } => Level::Warn,
             Notice::Polled { .. } | Notice::EventsLost | Notice::Unseen { .. } => Level::Warn,
+            Notice::Forgetful => Level::Warn,
             Notice::Unchanged { stale: false, .. } => Level::Debug,
             Notice::Copy(news) => news.level(),
             _ => Level::Info,
@@ -263,14 +260,15 @@ impl Notice {
     /// The line.
     fn line(&self) -> String {
         match self {
-            Notice::Loaded { file, apex, serial, records, .. } => {
-                format!("{}: {apex} serial {serial}, {records} records", file.display())
+            Notice::Loaded { file, apex, serial, numbered, records, .. } => {
+                let (file, by) = (file.display(), by(*numbered));
+                format!("{file}: {apex} serial {serial}{by}, {records} records")
             }
-            Notice::Reloaded { file, apex, serial, records, step, .. } => {
-                let warning = serial_warning(*step, *serial);
+            Notice::Reloaded { file, apex, serial, numbered, records, step, .. } => {
+                let (warning, by) = (step.warning(*serial), by(*numbered));
                 let (serial, records) = (from_to(*serial), from_to(*records));
                 let file = file.display();
-                format!("{file}: {apex} serial {serial}, {records} records{warning}")
+                format!("{file}: {apex} serial {serial}{by}, {records} records{warning}")
             }
             Notice::Unchanged { file, apex, serial, stale } => {
                 let how = if *stale { "is good again" } else { "was read again" };
@@ -294,9 +292,11 @@ impl Notice {
                     "two files hold {apex} ({id}): {served} is served, {other} is not; remove one of them"
                 )
             }
-            Notice::TookOver { apex, file, before, serial } => {
+            Notice::TookOver { apex, file, before, serial, numbered, step } => {
+                let warning = step.map_or(String::new(), |step| step.warning(*serial));
+                let (serial, by) = (from_to(*serial), by(*numbered));
                 let (file, before) = (file.display(), before.display());
-                format!("{file}: serves {apex} in place of {before}, serial {serial}")
+                format!("{file}: serves {apex} in place of {before}, serial {serial}{by}{warning}")
             }
             _ => self.line_on_files(),
         }
@@ -331,6 +331,7 @@ impl Notice {
             Notice::ReloadedAll { zones, rejected, writing } => {
                 reloaded_all(*zones, *rejected, *writing)
             }
+            Notice::Forgetful => FORGETFUL.into(),
             _ => "file system events were lost; all zone files are compared".into(),
         }
     }
@@ -378,20 +379,9 @@ fn from_to<T: PartialEq + std::fmt::Display>((from, to): (T, T)) -> String {
     if from == to { to.to_string() } else { format!("{from} → {to}") }
 }
 
-fn serial_warning(step: SerialStep, (old, new): (u32, u32)) -> String {
-    let (same, back) = (diag::codes::SERIAL_SAME.id, diag::codes::SERIAL_BACKWARD.id);
-    let next = old.wrapping_add(1);
-    match step {
-        SerialStep::Forward => String::new(),
-        SerialStep::Same => format!(
-            "; warning[{same}]: the content changed, the serial did not: \
-             write {next}, or secondaries keep the old zone"
-        ),
-        SerialStep::Backward => format!(
-            "; warning[{back}]: the serial went back from {old} to {new}: \
-             write {next} or more, or secondaries keep the old zone"
-        ),
-    }
+/// What a serial policy had to do with it.
+fn by(numbered: Option<Numbered>) -> String {
+    numbered.map_or(String::new(), |numbered| numbered.to_string())
 }
 
 fn reloaded_all(zones: usize, rejected: usize, writing: usize) -> String {
@@ -433,7 +423,16 @@ mod tests {
     fn reloaded(serial: (u32, u32)) -> Notice {
         let step = SerialStep::between(serial.0, serial.1);
         let (file, apex, report) = (file(), apex(), Report::default());
-        Notice::Reloaded { file, apex, serial, records: (20, 21), step, read: None, report }
+        Notice::Reloaded {
+            file,
+            apex,
+            serial,
+            numbered: None,
+            records: (20, 21),
+            step,
+            read: None,
+            report,
+        }
     }
 
     #[test]
@@ -480,13 +479,6 @@ mod tests {
         let text = notice.text(Severity::Warning);
         assert!(text.contains("warning[Z209]") && !text.contains("note["), "{text}");
         assert_eq!(notice.level(), Level::Warn);
-    }
-
-    #[test]
-    fn serials_compare_around_the_end() {
-        assert_eq!(SerialStep::between(u32::MAX, 0), SerialStep::Forward);
-        assert_eq!(SerialStep::between(0, u32::MAX), SerialStep::Backward);
-        assert_eq!(SerialStep::between(0, 0x8000_0000), SerialStep::Backward);
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct Parts {
     end: State,
     /// The number of names with records.
     names: u32,
+    /// The serial that the file has: a [policy](super::serial) may have had another one served.
+    serial: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -132,7 +134,8 @@ impl Notes {
         }
         let random = RandomState::new();
         let key = (random.hash_one(0), random.hash_one(1));
-        Some(Parts { grain, key, parts: self.printed(key, text), end, names })
+        let (parts, serial) = (self.printed(key, text), zone.serial());
+        Some(Parts { grain, key, parts, end, names, serial })
     }
 }
 
@@ -165,20 +168,24 @@ impl Parts {
         if !last_line.trim_ascii().is_empty() || to_read > text.len() / SHARE {
             return None;
         }
-        let mut builder = Builder::amending(old, gaps.first().is_none_or(|gap| gap.old.start > 0));
+        let apex_stays = gaps.first().is_none_or(|gap| gap.old.start > 0);
+        let mut builder = Builder::amending(old, apex_stays);
         let (mut runs, mut noted) = (Vec::new(), Vec::new());
         for gap in &gaps {
             let (run, parts) = self.read(gap, &pieces, &mut builder, name, text)?;
             runs.push(run);
             noted.push(parts);
         }
-        let zone = builder.splice(old, &runs)?;
+        let mut zone = builder.splice(old, &runs)?;
+        if apex_stays && zone.serial() != self.serial {
+            zone.set_serial(self.serial);
+        }
         let counts = [old.record_count(), zone.record_count()];
         if counts[1] < self.grain.records_min || counts[1] < counts[0] - counts[0] / 2 {
             return None;
         }
         let read = noted.iter().map(Vec::len).sum();
-        let parts = self.with(&gaps, &runs, noted);
+        let parts = Parts { serial: zone.serial(), ..self.with(&gaps, &runs, noted) };
         Some(Amended { zone, read: [read, parts.parts.len()], parts })
     }
 

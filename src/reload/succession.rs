@@ -9,6 +9,7 @@ use super::Step;
 use super::claims::{Claims, File, Held, Outcome, is_named_after};
 use super::folder::Presence;
 use super::notice::Notice;
+use super::serial::SerialStep;
 use crate::name::NameBuf;
 use crate::zone::set::{Change, Slot};
 use std::collections::BTreeMap;
@@ -131,10 +132,22 @@ impl Claims {
         };
         match self.files.get(&file).map(|file| &file.outcome) {
             Some(Outcome::Good(zone)) => {
+                let mut zone = zone.clone();
+                let old = held.zone.unwrap_or_else(|| zone.clone());
+                let numbered = self.numbering.of(&zone, old.serial(), Some(&old));
+                if let Some((serial, _)) = numbered {
+                    Arc::make_mut(&mut zone).set_serial(serial);
+                }
                 step.serve(&apex, Slot::Live(zone.clone()));
-                let (before, serial) = (held.by, zone.serial());
-                self.zones.insert(apex.clone(), Held::live(&file, zone));
-                step.notices.push(Notice::TookOver { apex, file, before, serial });
+                self.zones.insert(apex.clone(), Held::live(&file, &zone));
+                step.notices.push(Notice::TookOver {
+                    apex,
+                    file,
+                    before: held.by,
+                    serial: (old.serial(), zone.serial()),
+                    numbered: numbered.map(|(_, numbered)| numbered),
+                    step: SerialStep::of(&old, &zone),
+                });
             }
             _ => {
                 step.notices.push(Notice::Removed { apex: apex.clone(), file: held.by });
@@ -208,10 +221,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_takes_over_is_looked_at_as_a_change_is() {
+        let told = |serial: u32, addresses: usize| {
+            let mut play = two_zones();
+            play.has("z/other.zone", "a.", serial, addresses);
+            play.later(0, &["z/a.zone"]);
+            play.later(10, &["z/a.zone"]);
+            play.texts.pop().unwrap()
+        };
+        let start = "z/other.zone: serves a. in place of z/a.zone, serial ";
+        assert_eq!(told(1, 1), format!("{start}1"));
+        assert_eq!(told(2, 2), format!("{start}1 → 2"));
+        assert!(told(1, 2).starts_with(&format!("{start}1; warning[Z004]: ")));
+        assert!(told(0, 2).starts_with(&format!("{start}1 → 0; warning[Z005]: ")));
+    }
+
+    #[test]
     fn a_renamed_file_is_served_at_once() {
         let mut play = two_zones();
         play.later(0, &["z/a.zone"]);
-        assert_eq!(play.good("z/new.zone", "a.", 2), ["Loaded"]);
+        assert_eq!(play.good("z/new.zone", "a.", 2), ["Reloaded"]);
         assert_eq!(play.slot("a."), "live 2");
         assert_eq!(play.later(20, &["z/a.zone"]), [""; 0]);
         assert_eq!(play.slot("a."), "live 2");

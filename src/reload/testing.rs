@@ -5,8 +5,9 @@ use super::claims::Claims;
 use super::folder::{Fingerprint, Presence};
 use super::load::{Known, Loaded, load};
 use super::notice::Notice;
+use super::serial::{Numbering, Policies};
 use super::version::Version;
-use crate::diag::{Diagnostic, Report, Span, codes};
+use crate::diag::{Diagnostic, Report, Severity, Span, codes};
 use crate::name::NameBuf;
 use crate::zone::Zone;
 use crate::zone::set::{Slot, ZoneSet};
@@ -16,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits before it fails: far more than a loaded machine needs.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The time that claims are told: 2026-11-22.
+pub(super) const NOW_S: u32 = 1_795_305_600;
 
 /// A zone of that name and serial with so many addresses.
 pub(super) fn zone(apex: &NameBuf, serial: u32, addresses: usize) -> Zone {
@@ -86,6 +90,8 @@ pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 pub(super) struct Play {
     pub(super) claims: Claims,
     zones: ZoneSet,
+    /// What was told.
+    pub(super) texts: Vec<String>,
     now: Instant,
     version: u64,
 }
@@ -93,13 +99,26 @@ pub(super) struct Play {
 impl Play {
     /// `remove_after` is ten seconds.
     pub(super) fn new() -> Play {
-        let claims = Claims::new(Duration::from_secs(10));
-        Play { claims, zones: ZoneSet::default(), now: Instant::now(), version: 0 }
+        let numbering = Numbering { policies: Policies::default(), clock: || NOW_S };
+        let claims = Claims::new(Duration::from_secs(10), numbering);
+        let (zones, texts) = (ZoneSet::default(), Vec::new());
+        Play { claims, zones, texts, now: Instant::now(), version: 0 }
     }
 
-    /// The file holds that zone now. Gives the kinds of notices.
+    /// The file holds that zone now, with one address. Gives the kinds of notices.
     pub(super) fn good(&mut self, file: &str, apex: &str, serial: u32) -> Vec<String> {
-        self.reads(file, apex, Some(zone(&apex.parse().unwrap(), serial, 1)))
+        self.has(file, apex, serial, 1)
+    }
+
+    /// The file holds that zone now, with so many addresses.
+    pub(super) fn has(
+        &mut self,
+        file: &str,
+        apex: &str,
+        serial: u32,
+        addresses: usize,
+    ) -> Vec<String> {
+        self.reads(file, apex, Some(zone(&apex.parse().unwrap(), serial, addresses)))
     }
 
     /// The file is broken now and speaks of that zone.
@@ -134,6 +153,7 @@ impl Play {
 
     fn apply(&mut self, step: Step) -> Vec<String> {
         step.changes.into_iter().for_each(|change| drop(self.zones.apply(change)));
+        self.texts.extend(step.notices.iter().map(|notice| notice.text(Severity::Warning)));
         kinds(&step.notices)
     }
 

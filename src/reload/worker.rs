@@ -82,6 +82,7 @@ fn wait(library: &mut Library, step: &mut Step, outlet: &mut Outlet) -> bool {
                 outlet.applied(messages);
                 drop(replaced);
             }
+            Command::Number(policies) => library.change_policies(policies, step),
             Command::Look => {}
             Command::Quit => return false,
         }

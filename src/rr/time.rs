@@ -36,6 +36,12 @@ pub(crate) fn date(seconds: u32) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// The day of a time as a number of eight digits: 20260131.
+pub(crate) fn day(seconds: u32) -> u32 {
+    let ([year, month, day], _) = calendar(seconds);
+    (year * 100 + month) * 100 + day
+}
+
 /// Year, month and day, and hour, minute and second of seconds since 1970.
 fn calendar(seconds: u32) -> ([u32; 3], [u32; 3]) {
     let (mut year, mut days) = (1970, seconds / DAY_S);
@@ -109,5 +115,6 @@ mod tests {
             assert_eq!(printed, text);
         }
         assert_eq!(date(951_827_696), "2000-02-29 12:34:56 UTC");
+        assert_eq!((day(951_827_696), day(u32::MAX)), (20_000_229, 21_060_207));
     }
 }

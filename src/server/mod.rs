@@ -224,7 +224,7 @@ impl Server {
             self.announce(&changed);
         }
         if heard.worker {
-            self.change_settings();
+            self.change_settings(&worker.commands);
         }
         let flow = if heard.signal { self.obey(worker) } else { ControlFlow::Continue(()) };
         self.work();

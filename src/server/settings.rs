@@ -7,9 +7,11 @@ use crate::guard::cookie::Secrets;
 use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::Limiter;
 use crate::reload::folder::Fingerprint;
+use crate::reload::{Command, Policies};
 use crate::respond::{Identity, Policy, State};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 
 /// What can be changed while the server runs.
 pub struct Settings {
@@ -19,6 +21,8 @@ pub struct Settings {
     pub transfer_acl: Option<Acl>,
     /// Both for some zones alone.
     pub zone_acls: PerZone,
+    /// Where serials come from. That is for whoever reads zones.
+    pub serials: Policies,
     /// What limits answers over UDP; none if nothing does.
     pub limiter: Option<Limiter>,
     /// The operator's choices about answers.
@@ -30,8 +34,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Puts them in their places, all but the limits, which it gives back. What was counted so far
-    /// counts on.
+    /// Puts them in their places, all but the serials, and the limits, which it gives back. What was
+    /// counted so far counts on.
     pub fn apply(self, state: &mut State) -> Limits {
         state.acl = self.acl;
         state.transfer_acl = self.transfer_acl;
@@ -88,7 +92,7 @@ impl Server {
     }
 
     /// Takes over cookie secrets and settings that were read again.
-    pub(super) fn change_settings(&mut self) {
+    pub(super) fn change_settings(&mut self, commands: &Sender<Command>) {
         let state = &mut self.responder.state;
         if let Some(cookies) = &mut state.cookies
             && let Some(secrets) = self.files.secrets.as_ref().and_then(Watched::take)
@@ -96,7 +100,9 @@ impl Server {
             cookies.secrets = secrets;
             log::info!("cookie secrets were read again");
         }
-        if let Some(settings) = self.files.settings.as_ref().and_then(Watched::take) {
+        if let Some(mut settings) = self.files.settings.as_ref().and_then(Watched::take) {
+            let serials = std::mem::take(&mut settings.serials);
+            let _ = commands.send(Command::Number(serials)); // without a worker nothing is read again
             let limits = descriptors::fit(settings.apply(state), self.udp.len());
             self.connections.set_limits(limits, self.responder.now);
         }

@@ -27,12 +27,14 @@ const PARAMETERS_LEN: usize = 5;
 type Hash = [u8; HASH_LEN];
 
 /// The denial records of a zone, in order.
+#[derive(Clone)]
 pub(super) struct Chain {
     order: Order,
     /// By the number of the node.
     known: Vec<Known>,
 }
 
+#[derive(Clone)]
 enum Order {
     /// The nodes with an NSEC record, in canonical order; the apex is the first.
     Names(Vec<u32>),
@@ -41,6 +43,7 @@ enum Order {
 }
 
 /// How names are hashed (RFC 5155 §5).
+#[derive(Clone)]
 struct Parameters {
     iterations: u16,
     salt: Vec<u8>,

@@ -37,6 +37,7 @@ use hashbrown::HashTable;
 use std::sync::Arc;
 
 /// One zone. See the module for how it is stored.
+#[derive(Clone)]
 pub struct Zone {
     octets: Vec<u8>,
     nodes: Vec<NodeEntry>,
@@ -125,6 +126,8 @@ pub struct Rrset<'z> {
 pub const RECORD_HEAD_LEN: usize = 12;
 /// Where the TTL stands among them.
 const TTL_AT: usize = 6;
+/// Where the serial begins in the data of an SOA, before their end (RFC 1035 §3.3.13).
+const SERIAL_BEFORE_END: usize = 20;
 
 impl Zone {
     /// The name at the top.
@@ -157,7 +160,16 @@ impl Zone {
 
     /// The serial of the SOA (RFC 1035 §3.3.13).
     pub fn serial(&self) -> u32 {
-        self.soa_number(20)
+        self.soa_number(SERIAL_BEFORE_END)
+    }
+
+    /// Gives a version that nobody has yet another serial. What is known of changes since earlier versions
+    /// goes, for it names the serial.
+    pub fn set_serial(&mut self, serial: u32) {
+        let end = self.soa().entry.end as usize;
+        self.octets[end - SERIAL_BEFORE_END..][..4].copy_from_slice(&serial.to_be_bytes());
+        self.ready_soa = NegativeSoa::of(self);
+        self.history.clear();
     }
 
     /// Whether who has `serial` has nothing to fetch: it is this version's, or a later one's (RFC 1982
@@ -411,7 +423,7 @@ impl<'z> Rrset<'z> {
 
 /// The serial in the data of an SOA (RFC 1035 §3.3.13).
 pub fn serial_of(soa: &[u8]) -> Option<u32> {
-    number_of(soa, 20)
+    number_of(soa, SERIAL_BEFORE_END)
 }
 
 /// Whether two SOAs are the same but for their serials, and the case of names.
@@ -427,7 +439,7 @@ fn number_of(soa: &[u8], before_end: usize) -> Option<u32> {
 
 /// The data of an SOA without its serial (RFC 1035 §3.3.13).
 fn without_serial(soa: &[u8]) -> Option<(&[u8], &[u8])> {
-    let serial_at = soa.len().checked_sub(20)?;
+    let serial_at = soa.len().checked_sub(SERIAL_BEFORE_END)?;
     Some((&soa[..serial_at], &soa[serial_at + 4..]))
 }
 

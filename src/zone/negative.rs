@@ -8,7 +8,7 @@ use crate::name::Name;
 use arrayvec::ArrayVec;
 
 /// The record, and where two octets in it are to point at the zone's name in the question.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NegativeSoa {
     record: Vec<u8>,
     pointers: ArrayVec<usize, 3>,

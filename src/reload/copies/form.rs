@@ -71,17 +71,28 @@ impl Header {
 
 /// Writes a copy.
 pub(super) fn write(header: &Header, zone: &Zone, out: &mut impl Write) -> io::Result<()> {
-    let mut out = Hashing { out, hash: SipHasher13::new() };
-    writeln!(out, "{}", header.line())?;
-    for node in zone.nodes() {
-        let owner = node.name();
-        for set in node.rrsets() {
-            let (ttl, rtype) = (set.ttl(), set.rtype());
-            for rdata in set.rdatas() {
-                writeln!(out, "{owner} {ttl} IN {rtype} {}", print::display(rtype, rdata))?;
+    write_whole(out, |out| {
+        writeln!(out, "{}", header.line())?;
+        for node in zone.nodes() {
+            let owner = node.name();
+            for set in node.rrsets() {
+                let (ttl, rtype) = (set.ttl(), set.rtype());
+                for rdata in set.rdatas() {
+                    writeln!(out, "{owner} {ttl} IN {rtype} {}", print::display(rtype, rdata))?;
+                }
             }
         }
-    }
+        Ok(())
+    })
+}
+
+/// Writes lines, and the last line that makes them whole.
+pub(super) fn write_whole<O: Write>(
+    out: &mut O,
+    lines: impl FnOnce(&mut Hashing<'_, O>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = Hashing { out, hash: SipHasher13::new() };
+    lines(&mut out)?;
     let Hashing { out, hash } = out;
     writeln!(out, "{}", end_line(&hash))
 }
@@ -107,7 +118,7 @@ fn end_line(hash: &SipHasher13) -> String {
 }
 
 /// Passes on and hashes.
-struct Hashing<'o, O> {
+pub(super) struct Hashing<'o, O> {
     out: &'o mut O,
     hash: SipHasher13,
 }

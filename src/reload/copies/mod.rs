@@ -4,16 +4,14 @@
 //! Each zone has one file there, its *copy*, written when a version has become live ([`saver`]), and
 //! removed with the zone. It is read only when the zone's own file cannot be used.
 //!
-//! Whenever the process is killed or the power fails, the old copy is there or the new one, whole:
-//!
-//! ```text
-//! write .name.new ─▶ fsync it ─▶ rename it to name ─▶ fsync the folder
-//! ```
-//!
-//! What the disk itself damages is noticed by the hash in its last line ([`form`]), and not used.
+//! Whenever the process is killed or the power fails, the old copy is there or the new one, whole
+//! ([`replace`]). What the disk itself damages is noticed by the hash in its last line ([`form`]), and not
+//! used.
 
 mod form;
+mod replace;
 pub(super) mod saver;
+pub(super) mod serials;
 
 use super::include;
 use super::load::{Lints, load_text};
@@ -21,12 +19,13 @@ use crate::name::{Name, NameBuf};
 use crate::zone::Zone;
 use form::Header;
 use log::Level;
+use replace::Before;
 use siphasher::sip::SipHasher13;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::hash::Hasher as _;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +35,6 @@ const SUFFIX: &str = ".zone";
 const SUFFIX_NEW: &str = ".new";
 /// A name longer than this many octets ends in a hash of it: file systems allow 255.
 const NAME_LEN_MAX: usize = 200;
-/// Octets that are written at a time.
-const PIECE_LEN: usize = 64 * 1024;
 /// The longest first line: the longest path that Linux has, each octet written as three, and a name.
 const HEADER_LEN_MAX: u64 = 3 * 4096 + 2048;
 
@@ -70,6 +67,20 @@ pub enum CopyNews {
         /// Why.
         why: String,
     },
+    /// The serials that were served last cannot be read.
+    SerialsUnusable {
+        /// Where they are.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The serials that are served cannot be written.
+    SerialsFailed {
+        /// Where they were to be.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A copy cannot be written or removed.
     Failed {
         /// What is meant.
@@ -80,24 +91,6 @@ pub enum CopyNews {
         why: String,
     },
 }
-
-/// One step of saving a copy, about to be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The new file is made, or emptied if one was left there.
-    Create,
-    /// A piece is written to it.
-    Write,
-    /// It goes to the disk.
-    Sync,
-    /// It takes the place of the old one.
-    Rename,
-    /// The folder goes to the disk.
-    SyncFolder,
-}
-
-/// Called before each stage; an error ends the saving there, as a killed process would.
-type Before<'b> = &'b mut dyn FnMut(Stage) -> io::Result<()>;
 
 impl Copies {
     /// The folder, made if it is not there.
@@ -130,6 +123,11 @@ impl Copies {
     /// How many records the copy of a zone has, by its first line.
     pub(super) fn record_count(&self, apex: &NameBuf) -> Option<usize> {
         header(&self.path(apex.as_name())).map(|header| header.records)
+    }
+
+    /// The serial of the copy of a zone, by its first line.
+    pub(super) fn serial(&self, apex: &NameBuf) -> Option<u32> {
+        header(&self.path(apex.as_name())).map(|header| header.serial)
     }
 
     /// The zone whose copy was made of a file.
@@ -166,17 +164,8 @@ impl Copies {
             return Ok(());
         }
         let new = self.path_new(zone.apex());
-        before(Stage::Create)?;
-        let pieces = Pieces { file: File::create(&new)?, before };
-        let mut out = BufWriter::with_capacity(PIECE_LEN, pieces);
-        form::write(&header, zone, &mut out)?;
-        let Pieces { file, before } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        before(Stage::Sync)?;
-        file.sync_all()?;
-        before(Stage::Rename)?;
-        fs::rename(&new, &path)?;
-        before(Stage::SyncFolder)?;
-        self.sync()
+        let write = |mut out: &mut dyn Write| form::write(&header, zone, &mut out);
+        replace::replace(&self.folder, [&new, &path], write, before)
     }
 
     /// Removes the copy of a zone, if there is one.
@@ -212,7 +201,7 @@ impl Copies {
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        replace::sync(&self.folder)
     }
 }
 
@@ -220,8 +209,10 @@ impl CopyNews {
     /// How much it matters.
     pub(super) fn level(&self) -> Level {
         match self {
-            CopyNews::Served { .. } | CopyNews::Failed { .. } => Level::Warn,
-            CopyNews::Unusable { .. } => Level::Error,
+            CopyNews::Served { .. } | CopyNews::Failed { .. } | CopyNews::SerialsFailed { .. } => {
+                Level::Warn
+            }
+            CopyNews::Unusable { .. } | CopyNews::SerialsUnusable { .. } => Level::Error,
         }
     }
 
@@ -234,6 +225,16 @@ impl CopyNews {
             CopyNews::Unusable { apex, copy, why } => {
                 format!("the copy of {apex}, {}, cannot be used: {why}", copy.display())
             }
+            CopyNews::SerialsUnusable { file, why } => format!(
+                "the serials served last, {}, cannot be used: {why}; each zone goes on from that of its \
+                 copy: look whether secondaries have a higher one",
+                file.display()
+            ),
+            CopyNews::SerialsFailed { file, why } => format!(
+                "the serials that are served cannot be written to {}: {why}; until they can, a restart \
+                 may serve one again that secondaries know with another content",
+                file.display()
+            ),
             CopyNews::Failed { what, folder, why } => format!(
                 "{what} in {} cannot be written or removed: {why}; until it can, a start with a broken \
                  file may find an older version there, or none",
@@ -295,25 +296,9 @@ fn is_saved(path: &Path, new: &Header, zone: &Zone) -> io::Result<bool> {
     Ok(end[..] == form::end(new, zone)?)
 }
 
-/// Writes to a file, each piece a stage.
-struct Pieces<'b> {
-    file: File,
-    before: Before<'b>,
-}
-
-impl Write for Pieces<'_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        (self.before)(Stage::Write)?;
-        self.file.write(octets)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::replace::Stage;
     use super::*;
     use crate::reload::testing;
     use tempfile::TempDir;

@@ -31,8 +31,15 @@ pub struct Run {
 /// Stands for the number of a node that is gone.
 const GONE: u32 = u32::MAX;
 /// What a zone with such records says depends on more names than their own.
-const FAR_REACHING: [Rtype; 6] =
-    [table::DNAME, table::RRSIG, table::NSEC, table::NSEC3, table::NSEC3PARAM, table::DNSKEY];
+const FAR_REACHING: [Rtype; 7] = [
+    table::DNAME,
+    table::RRSIG,
+    table::NSEC,
+    table::NSEC3,
+    table::NSEC3PARAM,
+    table::DNSKEY,
+    table::ZONEMD,
+];
 
 impl Zone {
     /// Whether what one of its names is depends on that name and those above it alone.
