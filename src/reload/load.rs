@@ -12,6 +12,7 @@ use crate::zone::build::Builder;
 use crate::zonefile::part::{self, State};
 use crate::zonefile::{Place, Sink, fix};
 use std::collections::HashSet;
+use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -88,12 +89,16 @@ pub fn load_at(path: &Path, include_paths: &[PathBuf], lints: Lints, now: u32) -
 }
 
 /// Reads a zone file as [`load_allowing`] does. Of a large one that is `known` only what changed is
-/// read, where that comes to the same.
+/// taken in, where that comes to the same.
 pub fn load_again(path: &Path, include_paths: &[PathBuf], known: Option<&Known>) -> Loaded {
-    match include::read(path) {
-        Ok(text) => load_text_again(path, text, include_paths, known, LARGE),
+    let amended = known.and_then(|known| {
+        let (mut file, len) = include::open(path).ok()?;
+        known.amend(path, &mut file, len)
+    });
+    amended.unwrap_or_else(|| match include::read(path) {
+        Ok(text) => load_whole(path, text, include_paths, LARGE),
         Err(error) => unreadable(path, &error),
-    }
+    })
 }
 
 /// As [`load_again`], as if the file held this text, with parts of that grain.
@@ -104,13 +109,24 @@ pub fn load_text_again(
     known: Option<&Known>,
     grain: Grain,
 ) -> Loaded {
-    let shown = path.display().to_string();
-    let amended = known.and_then(|known| known.parts.amend(&known.zone, &shown, &text));
-    if let Some(Amended { zone, parts, read }) = amended {
+    let amended = known.and_then(|known| known.amend(path, &mut Cursor::new(&text), text.len()));
+    amended.unwrap_or_else(|| load_whole(path, text, include_paths, grain))
+}
+
+impl Known {
+    /// What the file gives now, if what changed tells. One that cannot be read is for a whole reading
+    /// to tell of.
+    fn amend<F: Read + Seek>(&self, path: &Path, file: &mut F, len: usize) -> Option<Loaded> {
+        let shown = path.display().to_string();
+        let Amended { zone, parts, read } =
+            self.parts.amend(&self.zone, &shown, file, len).ok().flatten()?;
         let apex = Some(zone.apex().to_buf());
         let (zone, parts, read) = (Some(zone), Some(parts), Some(read));
-        return Loaded { apex, zone, parts, read, ..Loaded::default() };
+        Some(Loaded { apex, zone, parts, read, ..Loaded::default() })
     }
+}
+
+fn load_whole(path: &Path, text: Vec<u8>, include_paths: &[PathBuf], grain: Grain) -> Loaded {
     let see: Sink<'_> = &mut |_, _| ();
     build_text(path, text, include_paths, (Lints::Quick, now()), Some(grain), see)
 }

@@ -14,6 +14,8 @@
 //! a quarter changed, files that include others or have anything wrong with them, a `$TTL` or
 //! `$ORIGIN` that means something else for what follows, and what a splice leaves to it.
 
+mod pieces;
+
 use crate::name::NameBuf;
 use crate::rr::Record;
 use crate::zone::Zone;
@@ -21,10 +23,12 @@ use crate::zone::build::Builder;
 use crate::zone::build::splice::Run;
 use crate::zonefile::Place;
 use crate::zonefile::part::{self, State};
+use pieces::{Piece, Pieces};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 
 /// From which size on files are read in parts, and how large those are.
@@ -157,22 +161,50 @@ struct Gap {
 }
 
 impl Parts {
-    /// The zone that the text gives now, where it was `old` when these parts were noted. `None` if it
-    /// takes a whole build to know.
-    pub fn amend(&self, old: &Zone, name: &str, text: &[u8]) -> Option<Amended> {
-        let last_line = memchr::memrchr(b'\n', text).map_or(text, |end| &text[end + 1..]);
-        let starts = [&[0], &self.grain.cuts(text)[..]].concat();
-        let pieces: Vec<Range<usize>> = ranges(&starts, text.len()).collect();
-        let gaps = self.gaps(&pieces, &self.kept(&pieces, text));
+    /// The zone that a file of `len` octets gives now, where it was `old` when these parts were noted.
+    /// `None` if it takes a whole build to know.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn amend<F: Read + Seek>(
+        &self,
+        old: &Zone,
+        name: &str,
+        file: &mut F,
+        len: usize,
+    ) -> io::Result<Option<Amended>> {
+        let by_print: HashMap<u128, usize> = self.numbered().collect();
+        let is_known = |print| by_print.contains_key(&print);
+        let Some(pieces) = Pieces::read(file, len, self.grain, self.key, is_known)? else {
+            return Ok(None);
+        };
+        let gaps = self.gaps(&pieces.all, &self.kept(&pieces.all, &by_print));
         let to_read: usize = gaps.iter().map(|gap| gap.new.len()).sum();
-        if !last_line.trim_ascii().is_empty() || to_read > text.len() / SHARE {
-            return None;
+        if !pieces.is_ended || to_read > pieces.len() / SHARE {
+            return Ok(None);
         }
+        let mut texts = Vec::with_capacity(gaps.len());
+        for gap in &gaps {
+            let Some(octets) = pieces.octets(&gap.new, file, self.key)? else { return Ok(None) };
+            texts.push(octets);
+        }
+        Ok(self.read_gaps(old, name, &gaps, texts, &pieces.all))
+    }
+
+    /// Reads what stands in the gaps.
+    fn read_gaps(
+        &self,
+        old: &Zone,
+        name: &str,
+        gaps: &[Gap],
+        texts: Vec<Vec<u8>>,
+        pieces: &[Piece],
+    ) -> Option<Amended> {
         let apex_stays = gaps.first().is_none_or(|gap| gap.old.start > 0);
         let mut builder = Builder::amending(old, apex_stays);
         let (mut runs, mut noted) = (Vec::new(), Vec::new());
-        for gap in &gaps {
-            let (run, parts) = self.read(gap, &pieces, &mut builder, name, text)?;
+        for (gap, text) in gaps.iter().zip(texts) {
+            let (run, parts) = self.read(gap, pieces, &mut builder, name, text)?;
             runs.push(run);
             noted.push(parts);
         }
@@ -185,21 +217,22 @@ impl Parts {
             return None;
         }
         let read = noted.iter().map(Vec::len).sum();
-        let parts = Parts { serial: zone.serial(), ..self.with(&gaps, &runs, noted) };
+        let parts = Parts { serial: zone.serial(), ..self.with(gaps, &runs, noted) };
         Some(Amended { zone, read: [read, parts.parts.len()], parts })
     }
 
-    /// Which of the pieces of the text are known parts, in the same order.
-    fn kept(&self, pieces: &[Range<usize>], text: &[u8]) -> Vec<Option<usize>> {
-        let numbered = self.parts.iter().enumerate();
-        let by_print: HashMap<u128, usize> = numbered.map(|(at, part)| (part.print, at)).collect();
+    fn numbered(&self) -> impl Iterator<Item = (u128, usize)> {
+        self.parts.iter().enumerate().map(|(at, part)| (part.print, at))
+    }
+
+    /// Which of the pieces of the file are known parts, in the same order.
+    fn kept(&self, pieces: &[Piece], by_print: &HashMap<u128, usize>) -> Vec<Option<usize>> {
         let mut next = 0;
         let mut kept: Vec<Option<usize>> = pieces
             .iter()
             .map(|piece| {
-                let print = fingerprint(self.key, &text[piece.clone()]);
-                let expected = self.parts.get(next).filter(|part| part.print == print);
-                let found = expected.map(|_| next).or(by_print.get(&print).copied());
+                let expected = self.parts.get(next).filter(|part| part.print == piece.print);
+                let found = expected.map(|_| next).or(by_print.get(&piece.print).copied());
                 let found = found.filter(|&at| at >= next);
                 next = found.map_or(next, |at| at + 1);
                 found
@@ -232,11 +265,11 @@ impl Parts {
         self.parts.partition_point(|part| part.first <= name).saturating_sub(1)
     }
 
-    fn gaps(&self, pieces: &[Range<usize>], kept: &[Option<usize>]) -> Vec<Gap> {
+    fn gaps(&self, pieces: &[Piece], kept: &[Option<usize>]) -> Vec<Gap> {
         let (mut gaps, mut gap) = (Vec::new(), Gap { old: 0..0, new: 0..0 });
-        let known = pieces.iter().cloned().zip(kept);
+        let known = pieces.iter().map(|piece| piece.place.clone()).zip(kept);
         let known = known.filter_map(|(piece, kept)| Some((piece, (*kept)?)));
-        let len = pieces.last().map_or(0, |piece| piece.end);
+        let len = pieces.last().map_or(0, |piece| piece.place.end);
         let end = (len..len, self.parts.len());
         for (piece, at) in known.chain([end]) {
             (gap.old.end, gap.new.end) = (at, piece.start);
@@ -251,23 +284,22 @@ impl Parts {
     fn read(
         &self,
         gap: &Gap,
-        pieces: &[Range<usize>],
+        pieces: &[Piece],
         builder: &mut Builder,
         name: &str,
-        text: &[u8],
+        octets: Vec<u8>,
     ) -> Option<(Run, Vec<Part>)> {
         let state = self.state_at(gap.old.start);
         let (first, _) = builder.owners();
         let mut notes = Notes::new(state.clone(), first);
-        let octets = &text[gap.new.clone()];
-        let inside = pieces.iter().map(|piece| piece.start).filter(|at| gap.new.contains(at));
+        let inside = pieces.iter().map(|piece| piece.place.start).filter(|at| gap.new.contains(at));
         let cuts = inside.skip(1).filter_map(|at| u32::try_from(at - gap.new.start).ok());
         let cuts: Vec<u32> = cuts.collect();
         let mut include = |_: &str, _: &str| Err(String::new());
         let mut sink = |record: Record<'_>, place: Place<'_>| notes.add(builder, record, place);
-        let (report, end) =
-            part::read(name, octets.to_vec(), state, &cuts, &mut include, &mut sink);
-        let parts = if octets.is_empty() { Vec::new() } else { notes.printed(self.key, octets) };
+        let (report, end) = part::read(name, octets, state, &cuts, &mut include, &mut sink);
+        let text = report.sources.iter().next().map_or(&[][..], |source| &source.text);
+        let parts = if text.is_empty() { Vec::new() } else { notes.printed(self.key, text) };
         let old = self.first_at(gap.old.start)..self.first_at(gap.old.end);
         let run = Run { old, new: first..builder.owners().0 };
         let is_closed = parts.iter().all(|part| part.lowest >= first);

@@ -152,9 +152,9 @@ impl Zone {
 
     /// The octets that it takes in memory, proofs and history aside.
     pub fn octets(&self) -> usize {
-        self.octets.capacity()
-            + self.nodes.capacity() * size_of::<NodeEntry>()
-            + self.sets.capacity() * size_of::<SetEntry>()
+        self.octets.len()
+            + self.nodes.len() * size_of::<NodeEntry>()
+            + self.sets.len() * size_of::<SetEntry>()
             + self.index.allocation_size()
     }
 

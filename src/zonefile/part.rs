@@ -59,15 +59,28 @@ impl PartialEq for State {
 /// The first part begins at zero, which is not among them.
 pub fn cuts(text: &[u8], len_min: usize) -> Vec<u32> {
     let mut cuts = Vec::new();
-    let mut at = len_min;
-    while let Some(line_end) = text.get(at..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-        at += line_end + 1;
-        if is_cut(text, at) {
-            cuts.push(u32::try_from(at).unwrap_or(u32::MAX));
-            at += len_min;
-        }
+    let mut from = len_min;
+    while let Ok(cut) = next_cut(text, from) {
+        cuts.push(u32::try_from(cut).unwrap_or(u32::MAX));
+        from = cut + len_min;
     }
     cuts
+}
+
+/// The next place where a part may begin, at `from` or behind. If there is none yet, `Err` says where
+/// to go on if more of the text comes.
+pub fn next_cut(text: &[u8], mut from: usize) -> Result<usize, usize> {
+    while let Some(line_end) = text.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let at = from + line_end + 1;
+        if text.len() < at + LOOK_LEN {
+            return Err(from);
+        }
+        if is_cut(text, at) {
+            return Ok(at);
+        }
+        from = at;
+    }
+    Err(from.max(text.len()))
 }
 
 /// Whether the line there may begin a part, if an entry begins there.

@@ -17,7 +17,7 @@ use zonesmith::zone::{Target, Zone};
 /// A, NS, CNAME, MX, DS, TXT, ANY.
 pub const QTYPES: [u16; 7] = [1, 2, 5, 15, 43, 16, 255];
 /// Parts so small that few lines have many.
-const GRAIN: Grain = Grain { records_min: 4, part_len_min: 0 };
+const GRAIN: Grain = Grain { records_min: 4, part_len_min: 16 };
 /// What separates a file and its edits in the fuzzer's octets.
 const SEPARATOR: u8 = 0xff;
 

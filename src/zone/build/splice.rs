@@ -12,7 +12,7 @@
 //! or goes above other names, a name with records elsewhere too, anything found.
 
 use super::{Builder, OCTETS_MAX};
-use crate::name::{Name, NameBuf, hash};
+use crate::name::{NAME_LEN_MAX, Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, table};
 use crate::zone::{Flags, NegativeSoa, Node, NodeEntry, SetEntry, Zone};
 use hashbrown::HashTable;
@@ -163,16 +163,32 @@ impl Change {
         if self.doubtful.is_empty() {
             return;
         }
+        let lens = Lens::of(self.doubtful.iter().map(|(name, _)| name.as_name()));
         let stays = |number: &u32| !self.runs.iter().any(|run| run.contains(number));
         for number in (0..old.owner_count()).filter(stays) {
-            let name = old.node(number).name();
-            for above in between(old, name) {
+            let above = between(old, old.node(number).name());
+            for above in above.filter(|&above| lens.has(above)) {
                 let same = |entry: &(NameBuf, bool)| entry.0.as_name() == above;
                 if let Some(entry) = self.doubtful.find_mut(hash::of(above), same) {
                     entry.1 = true;
                 }
             }
         }
+    }
+}
+
+/// The lengths of some names: most other names need not be hashed to be told from them.
+struct Lens([bool; NAME_LEN_MAX + 1]);
+
+impl Lens {
+    fn of<'n>(names: impl Iterator<Item = Name<'n>>) -> Lens {
+        let mut lens = Lens([false; NAME_LEN_MAX + 1]);
+        names.for_each(|name| lens.0[name.as_wire().len()] = true);
+        lens
+    }
+
+    fn has(&self, name: Name<'_>) -> bool {
+        self.0[name.as_wire().len()]
     }
 }
 
@@ -331,11 +347,11 @@ impl<'a> Splice<'a> {
         zone.nodes[new as usize].flags = flags;
     }
 
-    /// The hashes of the names that were not there before.
-    fn came(&self) -> HashSet<u64> {
+    /// The names that were not there before.
+    fn came(&self) -> Vec<NameBuf> {
         let read = self.read.iter().flat_map(Clone::clone).map(|new| self.zone.node(new).name());
         let all = read.flat_map(|name| between(self.old, name).chain([name]));
-        all.filter(|&name| self.old.node_of(name).is_none()).map(hash::of).collect()
+        all.filter(|&name| self.old.node_of(name).is_none()).map(Name::to_buf).collect()
     }
 
     fn finish(self, change: &Change) -> Zone {
@@ -347,7 +363,10 @@ impl<'a> Splice<'a> {
             let holds = new != GONE && !(change.cuts && is_read(new));
             holds.then_some(new)
         };
-        let may_be = |name: Name<'_>| change.cuts || came.contains(&hash::of(name));
+        let lens = Lens::of(came.iter().map(NameBuf::as_name));
+        let hashes: HashSet<u64> = came.iter().map(|name| hash::of(name.as_name())).collect();
+        let has_come = |name: Name<'_>| lens.has(name) && hashes.contains(&hash::of(name)); // or looks like it
+        let may_be = |name: Name<'_>| change.cuts || has_come(name);
         let is_still = (0u32..).zip(&moved).all(|(old, new)| old == *new);
         let all = [0..number(zone.nodes.len())];
         let nodes = if is_still && came.is_empty() && !change.cuts { &read[..] } else { &all };
