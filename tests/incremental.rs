@@ -210,6 +210,7 @@ fn edit_and_compare(dice: &mut Dice) -> [usize; 2] {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "figures for who asks for them")]
 fn what_is_read_in_parts_is_what_the_whole_says() {
     let long = std::env::var_os("ZONESMITH_LONG").is_some();
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());

@@ -24,7 +24,7 @@ use support::message::Message;
 use support::peers;
 use support::program::{folder, plain, zonesmith};
 use support::query::Query;
-use support::server::{DEADLINE, Server, wait_until};
+use support::server::{Server, receive, wait_until};
 use tempfile::TempDir;
 
 /// How often each way is gone.
@@ -390,11 +390,10 @@ impl Lab {
         let query = Query::parse(&format!("{name} A")).unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(self.server.address).unwrap();
-        socket.set_read_timeout(Some(DEADLINE)).unwrap();
         socket.send(&query.wire).unwrap();
         let mut answer = [0; 1232];
-        let len = socket.recv(&mut answer).unwrap_or_else(|error| {
-            panic!("{name}: no answer: {error}\n{}", self.server.log());
+        let len = receive(&socket, &mut answer).unwrap_or_else(|error| {
+            panic!("{name}: {error}\n{}\n{}", self.server.threads(), self.server.log());
         });
         Message::decode(&answer[..len]).unwrap().told()
     }

@@ -18,6 +18,7 @@ use crate::zone::{Flags, NegativeSoa, Node, NodeEntry, SetEntry, Zone};
 use hashbrown::HashTable;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::slice;
 
 /// Names in the order of the file, and those that take their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -368,8 +369,12 @@ impl<'a> Splice<'a> {
         let has_come = |name: Name<'_>| lens.has(name) && hashes.contains(&hash::of(name)); // or looks like it
         let may_be = |name: Name<'_>| change.cuts || has_come(name);
         let is_still = (0u32..).zip(&moved).all(|(old, new)| old == *new);
-        let all = [0..number(zone.nodes.len())];
-        let nodes = if is_still && came.is_empty() && !change.cuts { &read[..] } else { &all };
+        let all = 0..number(zone.nodes.len());
+        let nodes = if is_still && came.is_empty() && !change.cuts {
+            &read[..]
+        } else {
+            slice::from_ref(&all)
+        };
         zone.relink(nodes, is_read, stays, may_be);
         zone.records = zone.sets.iter().map(|set| set.count as usize).sum();
         zone.ready_soa = NegativeSoa::of(&zone);
