@@ -347,12 +347,13 @@ impl Lab {
     /// files again: however long a pause is, it can mean no more.
     fn slowly(&self, mut file: File, text: &str) {
         file.seek(SeekFrom::Start(0)).unwrap();
+        self.look();
+        let mark = self.server.log().len(); // it may have been empty for long before it was opened
         for piece in text.as_bytes().chunks(text.len() / 4 + 1) {
             file.write_all(piece).unwrap();
             self.look();
             self.sighup();
         }
-        let mark = self.mark.load(Ordering::Relaxed);
         let log = self.server.log();
         assert!(!log[mark..].contains("not loaded"), "half a file was read:\n{log}");
     }
