@@ -36,6 +36,15 @@ static INVERSES: [u64; LABELS_MAX + 1] = {
 
 /// Octets that are hashed at a time.
 const WORD_LEN: usize = 8;
+/// The octets of a word that a shorter label takes with its length octet.
+static SHORT: [u64; WORD_LEN] = {
+    let (mut all, mut len) = ([0; WORD_LEN], 0);
+    while len < WORD_LEN {
+        all[len] = u64::MAX >> (8 * (WORD_LEN - 1 - len));
+        len += 1;
+    }
+    all
+};
 /// The bit that tells cases apart, in each octet of a word. It is set in all of them: that makes a few
 /// pairs of other octets alike too, and a look-up compares names anyway.
 const LOWER: u64 = 0x2020_2020_2020_2020;
@@ -85,8 +94,8 @@ impl Suffixes {
     pub fn read<'b>(&mut self, bytes: &'b [u8]) -> Option<Name<'b>> {
         let (mut rest, mut before, mut power) = (bytes, 0_u64, 1_u64);
         for (labels, place) in self.places.iter_mut().enumerate() {
-            let len = usize::from(*rest.first()?);
-            let at = bytes.len() - rest.len();
+            let (&len, behind) = rest.split_first()?;
+            let (len, at) = (usize::from(len), bytes.len() - rest.len());
             #[allow(
                 clippy::cast_possible_truncation,
                 reason = "of a name it is below NAME_LEN_MAX"
@@ -96,11 +105,12 @@ impl Suffixes {
             if len == 0 {
                 self.labels = labels;
                 self.hash = before.wrapping_add(power.wrapping_mul(SEED));
-                return (at < NAME_LEN_MAX).then(|| Name { wire: &bytes[..=at] });
+                let end = bytes.len() - behind.len();
+                return (end <= NAME_LEN_MAX).then(|| Name { wire: &bytes[..end] });
             }
             before = before.wrapping_add(power.wrapping_mul(label(rest, len)?));
             power = power.wrapping_mul(FACTOR);
-            rest = rest.get(1 + len..).filter(|_| len <= LABEL_LEN_MAX)?;
+            rest = behind.get(len..).filter(|_| len <= LABEL_LEN_MAX)?;
         }
         None
     }
@@ -108,6 +118,12 @@ impl Suffixes {
     /// The number of labels of the name.
     pub fn labels(&self) -> usize {
         self.labels
+    }
+
+    /// The hash of the whole name.
+    #[inline]
+    pub fn whole(&self) -> u64 {
+        self.hash
     }
 
     /// The hash of the rightmost `labels` labels.
@@ -147,9 +163,10 @@ pub fn below(parent: u64, labels: &[u8]) -> Option<u64> {
 #[inline]
 fn label(bytes: &[u8], len: usize) -> Option<u64> {
     let head = first_word(bytes) | LOWER << 8;
-    let Some(more) = len.checked_sub(WORD_LEN) else {
-        return Some(mix(head & u64::MAX >> (8 * (WORD_LEN - 1 - len))));
-    };
+    if len < WORD_LEN {
+        return Some(mix(head & SHORT[len]));
+    }
+    let more = len - WORD_LEN;
     let last = u64::from_le_bytes(*bytes.get(1 + more..)?.first_chunk()?) | LOWER;
     let hash = mix(head);
     let hash = if more >= WORD_LEN { add_words(hash, &bytes[WORD_LEN..len]) } else { hash };

@@ -18,10 +18,10 @@
 //! all that stands in line here: who asks, header, question, OPT, room.
 
 use super::setting::len_max;
-use super::{Outcome, Peer, Reason, State, Transport};
+use super::{Outcome, Peer, State, Transport, answered};
 use crate::answer::End;
 use crate::clock::Now;
-use crate::guard::rrl::{Kind, LARGE_FROM, Passage};
+use crate::guard::rrl::{Kind, LARGE_FROM, Limiter, Passage};
 use crate::name::{Name, Suffixes};
 use crate::rr::{Rtype, rdata, table};
 use crate::wire::QNAME;
@@ -31,6 +31,7 @@ use crate::wire::response::Section;
 use crate::zone::set::{Slot, ZoneSet};
 use crate::zone::{Node, Position, RECORD_HEAD_LEN, Rrset, Target, Zone};
 use arrayvec::ArrayVec;
+use std::net::IpAddr;
 
 /// Where an answer was made.
 pub(super) enum Road {
@@ -52,40 +53,34 @@ pub(super) fn respond(
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Road {
-    let address = from.source.ip();
-    let asks_more = state.cookies.as_ref().is_some_and(|cookies| cookies.required);
-    let asks_more = asks_more || !state.zone_acls.is_empty();
-    if !state.policy.minimal_responses || asks_more || state.acl.denies(address, None) {
+    if state.wants_thought(from.source.ip()) {
         return Road::Long(None);
     }
     let Some(query) = PlainQuery::read(message, &mut state.hashes) else {
         return Road::Long(None);
     };
-    let (hashes, base) = (&state.hashes, out.len());
-    let Some((slot, zone)) = find(&query, hashes, &state.zones) else { return Road::Long(None) };
-    let len_max = len_max(query.opt.map(|opt| opt.udp_len), from.transport);
-    let copies = Copies::to(&query, zone.apex_len(), len_max, out);
+    let State { zones, hashes, limiter, .. } = state;
+    let Some((slot, zone)) = find(&query, hashes, zones) else { return Road::Long(None) };
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
-    let mut answer = Answer { copies, zone, zones: &state.zones, signed, cut_labels: 0 };
-    let Some(end) = answer.write(query.name, query.rtype, hashes) else {
-        out.truncate(base);
-        return Road::Long(None);
-    };
-    let passage = match state.limiter.as_mut() {
-        Some(limiter) if from.transport == Transport::Udp && limiter.counts(address) => {
-            let (kind, labels) = answer.counts_as(end, hashes);
-            limiter.pass(address, kind, hashes.hash(labels), now.monotonic_ms)
-        }
-        _ => Passage::Free,
-    };
-    if passage != Passage::Free {
-        out.truncate(base);
-        return Road::Long(Some(passage));
+    let asked = Asked { query: &query, from, now, slot, zone, zones, hashes, signed };
+    match asked.lone_set() {
+        Some(set) => asked.answer(limiter, out, |copies| {
+            copies.records(Section::Answer, set.records(), set.count()).ok()?;
+            Some((End::Found, Kind::Name, hashes.whole()))
+        }),
+        None => asked.answer_from_more(limiter, out),
     }
-    answer.finish(end);
-    let is_stale = matches!(slot, Slot::Stale(_));
-    let reason = if is_stale { Reason::AnsweredStale(end) } else { Reason::Answered(end) };
-    Road::Short(Outcome::Send(reason))
+}
+
+impl State {
+    /// Whether something is asked of each answer that copies alone do not give.
+    #[inline]
+    fn wants_thought(&self, address: IpAddr) -> bool {
+        !self.policy.minimal_responses
+            || self.cookies.as_ref().is_some_and(|cookies| cookies.required)
+            || !self.zone_acls.is_empty()
+            || self.acl.denies(address, None)
+    }
 }
 
 /// The zone that answers a question for records of one type; none where that takes more thought.
@@ -103,18 +98,88 @@ fn find<'z>(
     slot.zone().filter(|_| !above).map(|zone| (slot, zone))
 }
 
+/// What was asked, of which zone.
+#[derive(Clone, Copy)]
+struct Asked<'s> {
+    query: &'s PlainQuery<'s>,
+    from: Peer,
+    now: Now,
+    slot: &'s Slot,
+    zone: &'s Zone,
+    zones: &'s ZoneSet,
+    hashes: &'s Suffixes,
+    /// Signatures are wanted and there.
+    signed: bool,
+}
+
+impl<'s> Asked<'s> {
+    /// The set that is the whole answer, as the most answers are: nobody needs to know of a name in its
+    /// data, nor of signatures.
+    #[inline]
+    fn lone_set(&self) -> Option<Rrset<'s>> {
+        if self.signed || rdata::concerns_names(self.query.rtype) {
+            return None;
+        }
+        let node = self.zone.node_with(self.hashes.whole(), self.query.name)?;
+        if node.is_authoritative() { node.rrset(self.query.rtype) } else { None }
+    }
+
+    /// Any other answer.
+    #[inline(never)] // the shortest way is not to make room for it
+    fn answer_from_more(self, limiter: &mut Option<Limiter>, out: &mut Vec<u8>) -> Road {
+        self.answer(limiter, out, |copies| {
+            let Asked { zone, zones, signed, hashes, .. } = self;
+            let mut answer = Answer { copies, zone, zones, signed, cut_labels: 0 };
+            let end = answer.write(self.query.name, self.query.rtype, hashes)?;
+            let (kind, labels) = answer.counts_as(end, hashes);
+            Some((end, kind, hashes.hash(labels)))
+        })
+    }
+
+    /// Appends the answer that `write` copies together, if it may be sent. That says how it ends, what it
+    /// counts as, and by which hash.
+    #[inline]
+    fn answer(
+        &self,
+        limiter: &mut Option<Limiter>,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Copies<'_>) -> Option<(End, Kind, u64)>,
+    ) -> Road {
+        let (base, Peer { transport, source }) = (out.len(), self.from);
+        let len_max = len_max(self.query.opt.map(|opt| opt.udp_len), transport);
+        let mut copies = Copies::to(self.query, self.zone.apex_len(), len_max, out);
+        let Some((end, kind, name)) = write(&mut copies) else {
+            out.truncate(base);
+            return Road::Long(None);
+        };
+        let kind = if copies.message_len() > LARGE_FROM { Kind::Large } else { kind };
+        let passage = match limiter {
+            Some(limiter) if transport == Transport::Udp && limiter.counts(source.ip()) => {
+                limiter.pass(source.ip(), kind, name, self.now.monotonic_ms)
+            }
+            _ => Passage::Free,
+        };
+        if passage != Passage::Free {
+            out.truncate(base);
+            return Road::Long(Some(passage));
+        }
+        let rcode = if end == End::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
+        copies.finish(rcode, end != End::Referral);
+        Road::Short(Outcome::Send(answered(self.slot, end)))
+    }
+}
+
 /// An answer being copied together.
-struct Answer<'o, 'z> {
-    copies: Copies<'o>,
+struct Answer<'a, 'o, 'z> {
+    copies: &'a mut Copies<'o>,
     zone: &'z Zone,
     zones: &'z ZoneSet,
-    /// Signatures are wanted and there.
     signed: bool,
     /// The labels of the cut that a referral is about.
     cut_labels: usize,
 }
 
-impl<'z> Answer<'_, 'z> {
+impl<'z> Answer<'_, '_, 'z> {
     /// Writes the records; none if that takes more than copies. The order is that of RFC 1034 §4.3.2
     /// step 3.
     #[inline]
@@ -242,17 +307,10 @@ impl<'z> Answer<'_, 'z> {
     /// What the answer counts as, and for how many of the question's labels.
     fn counts_as(&self, end: End, hashes: &Suffixes) -> (Kind, usize) {
         match end {
-            _ if self.copies.message_len() > LARGE_FROM => (Kind::Large, hashes.labels()),
             End::NxDomain => (Kind::NxDomain, self.zone.apex_labels()),
             End::Referral => (Kind::Referral, self.cut_labels),
             _ => (Kind::Name, hashes.labels()),
         }
-    }
-
-    #[inline]
-    fn finish(self, end: End) {
-        let rcode = if end == End::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
-        self.copies.finish(rcode, end != End::Referral);
     }
 }
 
@@ -260,9 +318,9 @@ impl<'z> Answer<'_, 'z> {
 mod tests {
     use super::*;
     use crate::diag::Span;
-    use crate::guard::rrl::{Limiter, Rates};
+    use crate::guard::rrl::Rates;
     use crate::name::NameBuf;
-    use crate::respond::{Policy, respond_seen};
+    use crate::respond::{Policy, Reason, respond_seen};
     use crate::rr::Record;
     use crate::zone::build::Builder;
     use crate::zone::set::Change;

@@ -194,7 +194,13 @@ impl Zone {
 
     /// The node of `name`, hidden ones too.
     pub fn node_of(&self, name: Name<'_>) -> Option<Node<'_>> {
-        self.find(crate::name::hash::of(name), name.as_wire())
+        self.node_with(crate::name::hash::of(name), name)
+    }
+
+    /// The same for whom knows the hash of `name`.
+    #[inline]
+    pub fn node_with(&self, hash: u64, name: Name<'_>) -> Option<Node<'_>> {
+        self.find(hash, name.as_wire())
     }
 
     /// Every name: the apex, then those with records in the order of the file, then the rest.
