@@ -158,10 +158,10 @@ pub fn respond(
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    if let Some(silence) = state.ignores(from.source) {
+    if let Some(silence) = state.ignores(&from.source) {
         return Outcome::Drop(silence);
     }
-    match ready::respond(message, from, now, state, out) {
+    match ready::respond(message, &from, now, state, out) {
         Road::Short(outcome) => outcome,
         Road::Long(settled) => long_road(message, from, now, state, out, settled, |_| ()),
     }
@@ -176,7 +176,7 @@ pub fn respond_seen(
     out: &mut Vec<u8>,
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
-    match state.ignores(from.source) {
+    match state.ignores(&from.source) {
         Some(silence) => Outcome::Drop(silence),
         None => long_road(message, from, now, state, out, None, see),
     }

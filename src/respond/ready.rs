@@ -31,7 +31,6 @@ use crate::wire::response::Section;
 use crate::zone::set::{Slot, ZoneSet};
 use crate::zone::{Node, Position, RECORD_HEAD_LEN, Rrset, Target, Zone};
 use arrayvec::ArrayVec;
-use std::net::IpAddr;
 
 /// Where an answer was made.
 pub(super) enum Road {
@@ -48,12 +47,12 @@ const TARGETS_MAX: usize = 16;
 #[inline]
 pub(super) fn respond(
     message: &[u8],
-    from: Peer,
+    from: &Peer,
     now: Now,
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Road {
-    if state.wants_thought(from.source.ip()) {
+    if state.wants_thought(from) {
         return Road::Long(None);
     }
     let Some(query) = PlainQuery::read(message, &mut state.hashes) else {
@@ -62,7 +61,7 @@ pub(super) fn respond(
     let State { zones, hashes, limiter, .. } = state;
     let Some((slot, zone)) = find(&query, hashes, zones) else { return Road::Long(None) };
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
-    let asked = Asked { query: &query, from, now, slot, zone, zones, hashes, signed };
+    let asked = Asked { query, from, now, slot, zone, zones, hashes, signed };
     match asked.lone_set() {
         Some(set) => asked.answer(limiter, out, |copies| {
             copies.records(Section::Answer, set.records(), set.count()).ok()?;
@@ -75,11 +74,11 @@ pub(super) fn respond(
 impl State {
     /// Whether something is asked of each answer that copies alone do not give.
     #[inline]
-    fn wants_thought(&self, address: IpAddr) -> bool {
+    fn wants_thought(&self, from: &Peer) -> bool {
         !self.policy.minimal_responses
             || self.cookies.as_ref().is_some_and(|cookies| cookies.required)
             || !self.zone_acls.is_empty()
-            || self.acl.denies(address, None)
+            || !self.acl.is_open() && self.acl.denies(from.source.ip(), None)
     }
 }
 
@@ -101,8 +100,8 @@ fn find<'z>(
 /// What was asked, of which zone.
 #[derive(Clone, Copy)]
 struct Asked<'s> {
-    query: &'s PlainQuery<'s>,
-    from: Peer,
+    query: PlainQuery<'s>,
+    from: &'s Peer,
     now: Now,
     slot: &'s Slot,
     zone: &'s Zone,
@@ -116,7 +115,7 @@ impl<'s> Asked<'s> {
     /// The set that is the whole answer, as the most answers are: nobody needs to know of a name in its
     /// data, nor of signatures.
     #[inline]
-    fn lone_set(&self) -> Option<Rrset<'s>> {
+    fn lone_set(self) -> Option<Rrset<'s>> {
         if self.signed || rdata::concerns_names(self.query.rtype) {
             return None;
         }
@@ -138,16 +137,16 @@ impl<'s> Asked<'s> {
 
     /// Appends the answer that `write` copies together, if it may be sent. That says how it ends, what it
     /// counts as, and by which hash.
-    #[inline]
+    #[inline(always)] // what stands in its arguments need not go through memory
     fn answer(
-        &self,
+        self,
         limiter: &mut Option<Limiter>,
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Copies<'_>) -> Option<(End, Kind, u64)>,
     ) -> Road {
-        let (base, Peer { transport, source }) = (out.len(), self.from);
+        let (base, &Peer { transport, ref source }) = (out.len(), self.from);
         let len_max = len_max(self.query.opt.map(|opt| opt.udp_len), transport);
-        let mut copies = Copies::to(self.query, self.zone.apex_len(), len_max, out);
+        let mut copies = Copies::to(&self.query, self.zone.apex_len(), len_max, out);
         let Some((end, kind, name)) = write(&mut copies) else {
             out.truncate(base);
             return Road::Long(None);
@@ -401,7 +400,7 @@ mod tests {
         let (mut out, mut seen) = (b"before".to_vec(), b"before".to_vec());
         let (from, now) = (peer(Transport::Udp), Now::default());
         let told = respond_seen(message, from, now, state, &mut seen, |_| ());
-        match respond(message, from, now, state, &mut out) {
+        match respond(message, &from, now, state, &mut out) {
             Road::Short(outcome) => {
                 assert_eq!((outcome, out), (told, seen));
                 true
