@@ -158,12 +158,24 @@ pub fn respond(
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Outcome {
+    respond_to(message, &from, now, state, out)
+}
+
+/// The same, where who asks is looked at in its place.
+#[inline]
+pub(crate) fn respond_to(
+    message: &[u8],
+    from: &Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+) -> Outcome {
     if let Some(silence) = state.ignores(&from.source) {
         return Outcome::Drop(silence);
     }
-    match ready::respond(message, &from, now, state, out) {
+    match ready::respond(message, from, now, state, out) {
         Road::Short(outcome) => outcome,
-        Road::Long(settled) => long_road(message, from, now, state, out, settled, |_| ()),
+        Road::Long(settled) => long_road(message, *from, now, state, out, settled, |_| ()),
     }
 }
 

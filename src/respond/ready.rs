@@ -61,13 +61,13 @@ pub(super) fn respond(
     let State { zones, hashes, limiter, .. } = state;
     let Some((slot, zone)) = find(&query, hashes, zones) else { return Road::Long(None) };
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
-    let asked = Asked { query, from, now, slot, zone, zones, hashes, signed };
-    match asked.lone_set() {
-        Some(set) => asked.answer(limiter, out, |copies| {
+    let asked = || Asked { query, from, now, slot, zone, zones, hashes, signed };
+    match lone_set(&query, zone, hashes).filter(|_| !signed) {
+        Some(set) => asked().answer(limiter, out, |copies| {
             copies.records(Section::Answer, set.records(), set.count()).ok()?;
             Some((End::Found, Kind::Name, hashes.whole()))
         }),
-        None => asked.answer_from_more(limiter, out),
+        None => asked().answer_from_more(limiter, out),
     }
 }
 
@@ -97,6 +97,16 @@ fn find<'z>(
     slot.zone().filter(|_| !above).map(|zone| (slot, zone))
 }
 
+/// The set that is the whole answer, as the most answers are: no name in its data matters to the asker.
+#[inline]
+fn lone_set<'z>(query: &PlainQuery<'_>, zone: &'z Zone, hashes: &Suffixes) -> Option<Rrset<'z>> {
+    if rdata::concerns_names(query.rtype) {
+        return None;
+    }
+    let node = zone.node_with(hashes.whole(), query.name)?;
+    if node.is_authoritative() { node.rrset(query.rtype) } else { None }
+}
+
 /// What was asked, of which zone.
 #[derive(Clone, Copy)]
 struct Asked<'s> {
@@ -112,17 +122,6 @@ struct Asked<'s> {
 }
 
 impl<'s> Asked<'s> {
-    /// The set that is the whole answer, as the most answers are: nobody needs to know of a name in its
-    /// data, nor of signatures.
-    #[inline]
-    fn lone_set(self) -> Option<Rrset<'s>> {
-        if self.signed || rdata::concerns_names(self.query.rtype) {
-            return None;
-        }
-        let node = self.zone.node_with(self.hashes.whole(), self.query.name)?;
-        if node.is_authoritative() { node.rrset(self.query.rtype) } else { None }
-    }
-
     /// Any other answer.
     #[inline(never)] // the shortest way is not to make room for it
     fn answer_from_more(self, limiter: &mut Option<Limiter>, out: &mut Vec<u8>) -> Road {

@@ -9,7 +9,7 @@ use super::counters::{Counters, LogLimit};
 use super::mmsg::{Batch, Datagram};
 use crate::clock::Now;
 use crate::respond::{
-    Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond,
+    Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond_to,
 };
 use crate::transfer::{MESSAGE_LEN_MAX, Outgoing, Progress};
 use crate::zone::Zone;
@@ -216,7 +216,7 @@ impl Responder {
     #[inline]
     fn make_answer(&mut self, message: &[u8], peer: &Peer, out: &mut Vec<u8>) -> Answered {
         let base = out.len();
-        let outcome = respond(message, *peer, self.clock, &mut self.state, out);
+        let outcome = respond_to(message, peer, self.clock, &mut self.state, out);
         if self.query_log {
             log_query(message, peer.source, &out[base..], &outcome);
         }

@@ -107,7 +107,7 @@ impl ZoneSet {
 
     /// The zone whose apex is the longest suffix of `name` with at most `labels` labels (RFC 1034
     /// §4.3.2 step 2): its slot, and how many labels its apex has.
-    #[inline]
+    #[inline(never)] // with registers of its own
     pub fn find(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<(&Slot, usize)> {
         let mut labels = labels.min(self.labels_max);
         loop {
@@ -140,7 +140,7 @@ impl ZoneSet {
         self.entry(crate::name::hash::of(apex), apex.as_wire()).map(|entry| &entry.slot)
     }
 
-    #[inline]
+    #[inline(always)] // one look-up of many
     fn entry(&self, hash: u64, apex: &[u8]) -> Option<&Entry> {
         let is = |entry: &&Entry| same_octets(entry.apex.as_name().as_wire(), apex);
         let same = |place: u32| self.entries.get(place as usize).filter(is).is_some();
