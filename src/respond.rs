@@ -5,6 +5,7 @@
 
 mod ahead;
 mod limit;
+mod pieces;
 mod ready;
 mod reason;
 mod setting;

@@ -17,20 +17,21 @@
 //! node, 58 compared names, 116 went into batches and their headers, some 210 into copies, and 463 into
 //! all that stands in line here: who asks, header, question, OPT, room.
 
+use super::pieces::Answer;
 use super::setting::len_max;
 use super::{Outcome, Peer, State, Transport, answered};
 use crate::answer::End;
 use crate::clock::Now;
+use crate::guard::cookie::{Cookies, Proof};
 use crate::guard::rrl::{Kind, LARGE_FROM, Limiter, Passage};
-use crate::name::{Name, Suffixes};
-use crate::rr::{Rtype, rdata, table};
-use crate::wire::QNAME;
+use crate::name::Suffixes;
+use crate::rr::{rdata, table};
 use crate::wire::codes::Rcode;
+use crate::wire::edns::COOKIE_LEN;
 use crate::wire::plain::{Copies, PlainQuery};
 use crate::wire::response::Section;
 use crate::zone::set::{Slot, ZoneSet};
-use crate::zone::{Node, Position, RECORD_HEAD_LEN, Rrset, Target, Zone};
-use arrayvec::ArrayVec;
+use crate::zone::{Rrset, Zone};
 
 /// Where an answer was made.
 pub(super) enum Road {
@@ -39,9 +40,6 @@ pub(super) enum Road {
     /// It is to be made on the long road; what becomes of it may be known already.
     Long(Option<Passage>),
 }
-
-/// The most records of a set with addresses that are written here.
-const TARGETS_MAX: usize = 16;
 
 /// Appends the answer to `message`, if that takes copies alone; else `out` is as it was.
 #[inline]
@@ -58,16 +56,18 @@ pub(super) fn respond(
     let Some(query) = PlainQuery::read(message, &mut state.hashes) else {
         return Road::Long(None);
     };
-    let State { zones, hashes, limiter, .. } = state;
+    let State { zones, hashes, limiter, cookies, .. } = state;
     let Some((slot, zone)) = find(&query, hashes, zones) else { return Road::Long(None) };
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
     let asked = || Asked { query, from, now, slot, zone, zones, hashes, signed };
-    match lone_set(&query, zone, hashes).filter(|_| !signed) {
-        Some(set) => asked().answer(limiter, out, |copies| {
+    let has_cookie = query.opt.is_some_and(|opt| opt.cookie.is_some());
+    let lone = if signed || has_cookie { None } else { lone_set(&query, zone, hashes) };
+    match lone {
+        Some(set) => asked().answer(None, limiter.as_mut(), out, |copies| {
             copies.records(Section::Answer, set.records(), set.count()).ok()?;
             Some((End::Found, Kind::Name, hashes.whole()))
         }),
-        None => asked().answer_from_more(limiter, out),
+        None => asked().answer_from_more(cookies.as_ref(), limiter.as_mut(), out),
     }
 }
 
@@ -124,8 +124,20 @@ struct Asked<'s> {
 impl<'s> Asked<'s> {
     /// Any other answer.
     #[inline(never)] // the shortest way is not to make room for it
-    fn answer_from_more(self, limiter: &mut Option<Limiter>, out: &mut Vec<u8>) -> Road {
-        self.answer(limiter, out, |copies| {
+    fn answer_from_more(
+        self,
+        cookies: Option<&Cookies>,
+        limiter: Option<&mut Limiter>,
+        out: &mut Vec<u8>,
+    ) -> Road {
+        let checked = self.query.opt.and_then(|opt| opt.cookie).zip(cookies);
+        let checked = checked.map(|(cookie, cookies)| {
+            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s_modulo())
+        });
+        let (proof, cookie) = checked.as_ref().map(|(proof, cookie)| (*proof, cookie)).unzip();
+        // RFC 7873 §5.2.5: the address is shown to be the asker's
+        let limiter = limiter.filter(|_| proof != Some(Proof::Ours));
+        self.answer(cookie, limiter, out, |copies| {
             let Asked { zone, zones, signed, hashes, .. } = self;
             let mut answer = Answer { copies, zone, zones, signed, cut_labels: 0 };
             let end = answer.write(self.query.name, self.query.rtype, hashes)?;
@@ -139,13 +151,14 @@ impl<'s> Asked<'s> {
     #[inline(always)] // what stands in its arguments need not go through memory
     fn answer(
         self,
-        limiter: &mut Option<Limiter>,
+        cookie: Option<&[u8; COOKIE_LEN]>,
+        limiter: Option<&mut Limiter>,
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Copies<'_>) -> Option<(End, Kind, u64)>,
     ) -> Road {
         let (base, &Peer { transport, ref source }) = (out.len(), self.from);
         let len_max = len_max(self.query.opt.map(|opt| opt.udp_len), transport);
-        let mut copies = Copies::to(&self.query, self.zone.apex_len(), len_max, out);
+        let mut copies = Copies::to(&self.query, cookie, self.zone.apex_len(), len_max, out);
         let Some((end, kind, name)) = write(&mut copies) else {
             out.truncate(base);
             return Road::Long(None);
@@ -167,159 +180,16 @@ impl<'s> Asked<'s> {
     }
 }
 
-/// An answer being copied together.
-struct Answer<'a, 'o, 'z> {
-    copies: &'a mut Copies<'o>,
-    zone: &'z Zone,
-    zones: &'z ZoneSet,
-    signed: bool,
-    /// The labels of the cut that a referral is about.
-    cut_labels: usize,
-}
-
-impl<'z> Answer<'_, '_, 'z> {
-    /// Writes the records; none if that takes more than copies. The order is that of RFC 1034 §4.3.2
-    /// step 3.
-    #[inline]
-    fn write(&mut self, name: Name<'_>, rtype: Rtype, hashes: &Suffixes) -> Option<End> {
-        match self.zone.locate(name, hashes) {
-            Position::Exact(node) => match node.rrset(rtype) {
-                Some(set) => self.found(node, set),
-                None if node.is_alias() => None,
-                None => self.nothing(End::NoData),
-            },
-            // the parent side of a cut has authority over DS (RFC 4035 §3.1.4.1)
-            Position::Cut(node) if rtype == table::DS => match node.rrset(rtype) {
-                Some(set) if node.name() == name => self.found(node, set),
-                _ => None,
-            },
-            Position::Cut(node) => self.refer(node),
-            Position::Nowhere(_) => self.nothing(End::NxDomain),
-            Position::Dname(_) | Position::Wildcard { .. } => None,
-        }
-    }
-
-    #[inline]
-    fn found(&mut self, node: Node<'z>, set: Rrset<'z>) -> Option<End> {
-        self.copy(set)?;
-        let signatures = if self.signed { node.signatures(set.rtype()) } else { None };
-        if let Some(signatures) = signatures {
-            // RFC 4034 §3: they take the TTL of what they sign
-            (signatures.ttl() == set.ttl()).then_some(())?;
-            self.copy(signatures)?;
-        }
-        if set.has_targets() {
-            self.targets(set)?;
-        }
-        Some(End::Found)
-    }
-
-    /// Writes the addresses of those that a set names, each once.
-    fn targets(&mut self, set: Rrset<'z>) -> Option<()> {
-        let is_alone = self.zones.len() == 1 || !self.zones.has_zones_below(self.zone.apex());
-        let mut given: ArrayVec<u32, TARGETS_MAX> = ArrayVec::new();
-        (is_alone && !self.signed && set.count() <= TARGETS_MAX).then_some(())?;
-        for (number, link) in set.links().enumerate() {
-            match link.target {
-                Target::Node(node, _) if !given.contains(&node.number()) => {
-                    given.push(node.number());
-                    self.addresses(node)?;
-                }
-                Target::Node(..) | Target::Nobody => {}
-                Target::Elsewhere => self.nobody_elsewhere(set.targets().nth(number)?)?,
-                Target::Unknown => return None,
-            }
-        }
-        Some(())
-    }
-
-    /// Makes sure that no other zone here knows a name.
-    fn nobody_elsewhere(&self, name: Name<'_>) -> Option<()> {
-        if self.zones.len() == 1 {
-            return Some(());
-        }
-        let hashes = Suffixes::of(name);
-        self.zones.find(name, &hashes, hashes.labels()).is_none().then_some(())
-    }
-
-    /// There is nothing, and the SOA says for how long (RFC 2308 §3).
-    #[inline]
-    fn nothing(&mut self, end: End) -> Option<End> {
-        let (record, pointers) = self.zone.ready_soa().parts();
-        (!self.signed).then_some(())?;
-        self.copies.pointing(Section::Authority, record, pointers).ok()?;
-        Some(end)
-    }
-
-    /// Whom to ask instead, and the addresses that the zone holds of them: those within the cut first,
-    /// as the asker cannot go on without (RFC 9471 §3.1).
-    fn refer(&mut self, cut: Node<'z>) -> Option<End> {
-        let ns = cut.rrset(table::NS).filter(|ns| !self.signed && ns.count() <= TARGETS_MAX)?;
-        let name = cut.name();
-        self.cut_labels = name.label_count();
-        self.shorten(Section::Authority, self.copies.pointer_to(name), ns)?;
-        let mut others: ArrayVec<Node<'_>, TARGETS_MAX> = ArrayVec::new();
-        for link in ns.links() {
-            match link.target {
-                Target::Node(node, true) => self.addresses(node)?,
-                Target::Node(node, false) => others.push(node),
-                Target::Nobody | Target::Elsewhere => {}
-                Target::Unknown => return None,
-            }
-        }
-        others.into_iter().try_for_each(|node| self.addresses(node))?;
-        Some(End::Referral)
-    }
-
-    /// Writes a set that belongs to the question's name.
-    #[inline]
-    fn copy(&mut self, set: Rrset<'_>) -> Option<()> {
-        match rdata::leading_names(set.rtype()).count {
-            0 => self.copies.records(Section::Answer, set.records(), set.count()).ok(),
-            1 => self.shorten(Section::Answer, QNAME, set),
-            _ => None,
-        }
-    }
-
-    /// Writes a set whose data hold a name each, at their end.
-    fn shorten(&mut self, section: Section, owner: [u8; 2], set: Rrset<'_>) -> Option<()> {
-        let before = RECORD_HEAD_LEN + usize::from(rdata::leading_names(set.rtype()).before);
-        for (record, link) in set.each_record().zip(set.links()) {
-            let kept = link.before_apex.map_or(record.len(), |octets| before + usize::from(octets));
-            self.copies.shortened(section, owner, record, kept).ok()?;
-        }
-        Some(())
-    }
-
-    /// Writes the addresses of a node.
-    fn addresses(&mut self, node: Node<'_>) -> Option<()> {
-        let labels = node.labels_before_apex();
-        for set in [table::A, table::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
-            for record in set.each_record() {
-                self.copies.below_apex(Section::Additional, labels, record).ok()?;
-            }
-        }
-        Some(())
-    }
-
-    /// What the answer counts as, and for how many of the question's labels.
-    fn counts_as(&self, end: End, hashes: &Suffixes) -> (Kind, usize) {
-        match end {
-            End::NxDomain => (Kind::NxDomain, self.zone.apex_labels()),
-            End::Referral => (Kind::Referral, self.cut_labels),
-            _ => (Kind::Name, hashes.labels()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diag::Span;
+    use crate::guard::cookie::{SECRET_LEN, Secret, Secrets};
     use crate::guard::rrl::Rates;
     use crate::name::NameBuf;
     use crate::respond::{Policy, Reason, respond_seen};
-    use crate::rr::Record;
+    use crate::rr::{Record, Rtype};
+    use crate::wire::edns::Cookie;
     use crate::zone::build::Builder;
     use crate::zone::set::Change;
 
@@ -411,18 +281,72 @@ mod tests {
         }
     }
 
+    /// OPT records: without options, with DO, with a client's cookie, with more behind that, of ours, and
+    /// none of ours.
+    fn opts(cookies: &Cookies, from: Peer) -> Vec<Vec<u8>> {
+        let client = Cookie { client: [9; 8], server: &[] };
+        let (_, ours) = cookies.secrets.check(client, from.source.ip(), 0);
+        let with = |options: &[u8]| {
+            let len = u8::try_from(options.len()).unwrap();
+            [&b"\0\0\x29\x04\xd0\0\0\0\0\0"[..], &[len], options].concat()
+        };
+        let client = with(&[&b"\0\x0a\0\x08"[..], &ours[..8]].concat());
+        let ours = with(&[&b"\0\x0a\0\x18"[..], &ours].concat());
+        let mut wrong = ours.clone();
+        wrong[30] ^= 1;
+        let dnssec_ok = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0".to_vec();
+        vec![vec![], with(b""), dnssec_ok, client, ours, wrong]
+    }
+
+    fn cookies() -> Cookies {
+        Cookies { required: false, secrets: Secrets::one(Secret::new([3; SECRET_LEN])) }
+    }
+
     #[test]
     fn copies_answer_what_they_can_and_as_the_long_road_does() {
-        let mut state = state();
-        for &(name, rtype, expected) in QUESTIONS {
-            for edns in [&b""[..], b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"] {
-                let message = query(name, rtype, edns);
-                assert_eq!(is_short(&mut state, &message), expected, "{name} {rtype}");
+        let opts = opts(&cookies(), peer(Transport::Udp));
+        for cookies in [None, Some(cookies())] {
+            let mut state = State { cookies, ..state() };
+            for &(name, rtype, expected) in QUESTIONS {
+                for edns in &opts {
+                    let message = query(name, rtype, edns);
+                    assert_eq!(is_short(&mut state, &message), expected, "{name} {rtype}");
+                }
+            }
+            for option in [&b"\0\x03\0\0"[..], b"\0\x0a\0\x08abcdefgh\0\x03\0\0"] {
+                let len = u8::try_from(option.len()).unwrap();
+                let opt = [&b"\0\0\x29\x04\xd0\0\0\0\0\0"[..], &[len], option].concat();
+                let message = query("ns.smith.edu.", table::A, &opt);
+                assert!(!is_short(&mut state, &message), "it holds more than a cookie");
+            }
+            state.cookies.iter_mut().for_each(|cookies| cookies.required = true);
+            let required = state.cookies.is_some();
+            let message = query("ns.smith.edu.", table::A, &opts[4]);
+            assert_eq!(is_short(&mut state, &message), !required);
+        }
+    }
+
+    /// What neither road could be made for: each octet of each query changed, and each query cut.
+    #[test]
+    fn whatever_comes_both_roads_answer_it_alike() {
+        let mut state = State { cookies: Some(cookies()), ..state() };
+        let (mut short, mut long) = (0, 0);
+        let opts = opts(&cookies(), peer(Transport::Udp));
+        let queries = QUESTIONS
+            .iter()
+            .flat_map(|&(name, rtype, _)| opts.iter().map(move |edns| query(name, rtype, edns)));
+        for message in queries {
+            for at in 0..message.len() {
+                is_short(&mut state, &message[..at]);
+                for flipped in [1, 4, 0x20, 0x80, 0xff] {
+                    let mut changed = message.clone();
+                    changed[at] ^= flipped;
+                    let count = if is_short(&mut state, &changed) { &mut short } else { &mut long };
+                    *count += 1;
+                }
             }
         }
-        let with_option =
-            query("ns.smith.edu.", table::A, b"\0\0\x29\x04\xd0\0\0\0\0\0\x04\0\x03\0\0");
-        assert!(!is_short(&mut state, &with_option));
+        assert!(short > 2000 && long > 2000, "{short} short, {long} long");
     }
 
     #[test]
@@ -452,12 +376,15 @@ mod tests {
     fn answers_of_both_roads_count_alike() {
         let [mut short, mut long] = [(); 2].map(|()| {
             let rates = Rates { per_second: 3, slip: 2, exempt: vec![] };
-            State { limiter: Some(Limiter::new(rates, [7; 16])), ..state() }
+            let limiter = Some(Limiter::new(rates, [7; 16]));
+            State { limiter, cookies: Some(cookies()), ..state() }
         });
+        let opts = opts(&cookies(), peer(Transport::Udp));
         let (mut free, mut limited) = (0, 0);
-        for round in 0..6 {
+        let rounds = (0..6).flat_map(|round| opts.iter().map(move |edns| (round, edns)));
+        for (round, edns) in rounds {
             for &(name, rtype, _) in QUESTIONS {
-                let (message, from) = (query(name, rtype, b""), peer(Transport::Udp));
+                let (message, from) = (query(name, rtype, edns), peer(Transport::Udp));
                 let (mut a, mut b, now) = (Vec::new(), Vec::new(), Now::default());
                 let outcome = crate::respond::respond(&message, from, now, &mut short, &mut a);
                 let told = respond_seen(&message, from, now, &mut long, &mut b, |_| ());
@@ -468,6 +395,6 @@ mod tests {
                 }
             }
         }
-        assert!(free > 20 && limited > 40, "{free} free, {limited} not");
+        assert!(free > 100 && limited > 40, "{free} free, {limited} not");
     }
 }
