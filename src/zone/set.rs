@@ -4,7 +4,7 @@ use super::Zone;
 use super::index::Index;
 use crate::name::{Name, NameBuf, Suffixes, same_octets};
 use crate::rr::{Rtype, table};
-use hashbrown::HashTable;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Room in the index for each zone: that is nothing beside the zone, and each query looks there.
@@ -39,7 +39,7 @@ pub struct ZoneSet {
     /// Labels of the longest apex: no longer suffix needs a look.
     labels_max: usize,
     /// How many apexes stand below a name, by its hash. Names that share one count together.
-    below: HashTable<(u64, u32)>,
+    below: HashMap<u64, u32>,
     /// How many are large.
     large: usize,
 }
@@ -91,16 +91,15 @@ impl ZoneSet {
     /// Whether the apex of another zone may stand below `apex`. At times it is thought so in error.
     pub fn has_zones_below(&self, apex: Name<'_>) -> bool {
         let hash = crate::name::hash::of(apex);
-        self.below.find(hash, |entry| entry.0 == hash).is_some()
+        self.below.contains_key(&hash)
     }
 
     fn count_below(&mut self, apex: Name<'_>, change: i32) {
         for hash in apex.ancestors().skip(1).map(crate::name::hash::of) {
-            let entry = self.below.entry(hash, |entry| entry.0 == hash, |entry| entry.0);
-            let mut entry = entry.or_insert((hash, 0));
-            entry.get_mut().1 = entry.get().1.saturating_add_signed(change);
-            if entry.get().1 == 0 {
-                entry.remove();
+            let count = self.below.entry(hash).or_insert(0);
+            *count = count.saturating_add_signed(change);
+            if *count == 0 {
+                self.below.remove(&hash);
             }
         }
     }
