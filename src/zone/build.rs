@@ -13,7 +13,7 @@ mod places;
 pub mod splice;
 
 use super::lint::Lint;
-use super::{Flags, NegativeSoa, Node, NodeEntry, Rrset, SetEntry, Zone, denial};
+use super::{Flags, Index, NegativeSoa, Node, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
@@ -255,7 +255,7 @@ impl Builder {
             octets: Vec::with_capacity(octets),
             nodes: Vec::with_capacity(hashes.len()),
             sets: Vec::with_capacity(set_count),
-            index: self.names.index_of_nodes(apex),
+            index: Index::of(&hashes),
             denial: None,
             history: Vec::new(),
             signed: false,
@@ -365,8 +365,7 @@ impl Zone {
                 parents.push(0);
                 hashes.push(hash);
                 self.add_node(ancestor);
-                let number_of = |&number: &u32| hashes[number as usize];
-                self.index.insert_unique(hash, place(child), number_of);
+                self.index.insert(hash, place(child), |number| hashes[number as usize]);
                 causes.push(place(number));
             }
         }
