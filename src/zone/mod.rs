@@ -156,7 +156,7 @@ impl Zone {
         self.octets.len()
             + self.nodes.len() * size_of::<NodeEntry>()
             + self.sets.len() * size_of::<SetEntry>()
-            + self.index.allocation_size()
+            + self.index.octets()
     }
 
     /// The serial of the SOA (RFC 1035 §3.3.13).

@@ -14,9 +14,9 @@
 use super::{Builder, OCTETS_MAX};
 use crate::name::{NAME_LEN_MAX, Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, table};
+use crate::zone::index::Index;
 use crate::zone::{Flags, NegativeSoa, Node, NodeEntry, SetEntry, Zone};
-use hashbrown::HashTable;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::slice;
 
@@ -100,7 +100,7 @@ struct Change {
     cuts: bool,
     /// Names that may be empty non-terminals, or need not be any more, and whether names stand below
     /// them that are not read anew.
-    doubtful: HashTable<(NameBuf, bool)>,
+    doubtful: HashMap<NameBuf, bool>,
     /// The nodes that are read anew.
     runs: Vec<Range<u32>>,
 }
@@ -109,7 +109,7 @@ impl Change {
     /// `None` if it reaches beyond the names that were read.
     fn of(old: &Zone, piece: &Zone, runs: &[Run]) -> Option<Change> {
         let runs_old = runs.iter().map(|run| run.old.clone()).collect();
-        let mut change = Change { cuts: false, doubtful: HashTable::new(), runs: runs_old };
+        let mut change = Change { cuts: false, doubtful: HashMap::new(), runs: runs_old };
         let mut cuts = Vec::new();
         for run in runs {
             for node in run.new.clone().map(|number| piece.node(number)) {
@@ -148,15 +148,12 @@ impl Change {
     }
 
     fn doubt(&mut self, name: Name<'_>) {
-        let rehash = |entry: &(NameBuf, bool)| hash::of(entry.0.as_name());
-        let same = |entry: &(NameBuf, bool)| entry.0.as_name() == name;
-        self.doubtful.entry(hash::of(name), same, rehash).or_insert_with(|| (name.to_buf(), false));
+        self.doubtful.entry(name.to_buf()).or_insert(false);
     }
 
     /// Whether names that are not read anew stand below a doubtful name; `None` of others.
     fn stands(&self, name: Name<'_>) -> Option<bool> {
-        let same = |entry: &(NameBuf, bool)| entry.0.as_name() == name;
-        self.doubtful.find(hash::of(name), same).map(|entry| entry.1)
+        self.doubtful.get(&name.to_buf()).copied()
     }
 
     /// Looks which of the doubtful names have names below them that are not read anew.
@@ -164,14 +161,13 @@ impl Change {
         if self.doubtful.is_empty() {
             return;
         }
-        let lens = Lens::of(self.doubtful.iter().map(|(name, _)| name.as_name()));
+        let lens = Lens::of(self.doubtful.keys().map(NameBuf::as_name));
         let stays = |number: &u32| !self.runs.iter().any(|run| run.contains(number));
         for number in (0..old.owner_count()).filter(stays) {
             let above = between(old, old.node(number).name());
             for above in above.filter(|&above| lens.has(above)) {
-                let same = |entry: &(NameBuf, bool)| entry.0.as_name() == above;
-                if let Some(entry) = self.doubtful.find_mut(hash::of(above), same) {
-                    entry.1 = true;
+                if let Some(stands) = self.doubtful.get_mut(&above.to_buf()) {
+                    *stands = true;
                 }
             }
         }
@@ -241,7 +237,7 @@ impl<'a> Splice<'a> {
             octets: Vec::with_capacity(octets),
             nodes: Vec::with_capacity(old.nodes.len() + 2 * piece.nodes.len()),
             sets: Vec::with_capacity(old.sets.len() + piece.sets.len()),
-            index: HashTable::new(),
+            index: Index::default(),
             denial: None,
             history: Vec::new(),
             signed: false,
@@ -294,12 +290,8 @@ impl<'a> Splice<'a> {
 
     /// The old index with the new numbers, and what was read.
     fn make_index(&mut self) {
-        let mut index = self.old.index.clone();
-        index.retain(|number| {
-            *number = self.moved[*number as usize];
-            *number != GONE
-        });
-        self.zone.index = index;
+        let new = |old: u32| Some(self.moved[old as usize]).filter(|&new| new != GONE);
+        self.zone.index = self.old.index.renumbered(new);
         for new in self.read.iter().flat_map(Clone::clone) {
             if self.zone.node_of(self.zone.node(new).name()).is_none() {
                 self.zone.enter(new);
@@ -321,7 +313,7 @@ impl<'a> Splice<'a> {
             self.settle_name(name.as_name());
             between(self.old, name.as_name()).for_each(|above| self.settle_name(above));
         }
-        let standing = change.doubtful.iter().filter(|(_, stands)| *stands);
+        let standing = change.doubtful.iter().filter(|(_, stands)| **stands);
         standing.for_each(|(name, _)| self.settle_name(name.as_name()));
     }
 
@@ -415,8 +407,8 @@ impl Zone {
     fn enter(&mut self, new: u32) {
         let Zone { octets, nodes, index, .. } = self;
         let hash =
-            |&number: &u32| hash::of(Name::stored(&octets[nodes[number as usize].name as usize..]));
-        index.insert_unique(hash(&new), new, hash);
+            |number: u32| hash::of(Name::stored(&octets[nodes[number as usize].name as usize..]));
+        index.insert(hash(new), new, hash);
     }
 }
 
