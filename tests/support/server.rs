@@ -98,10 +98,11 @@ impl Server {
     fn over_udp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Vec<u8>> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.connect(self.address)?;
+        socket.set_read_timeout(Some(DEADLINE))?;
         socket.send(query)?;
         socket.send(sentinel)?;
         let mut answer = vec![0; 65_535];
-        let length = receive(&socket, &mut answer)?;
+        let length = socket.recv(&mut answer)?;
         answer.truncate(length);
         Ok(answer)
     }
@@ -139,16 +140,6 @@ impl Server {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// What its threads do.
-    pub fn threads(&self) -> String {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
-        let tasks = tasks.into_iter().flatten().flatten().map(|task| task.path());
-        let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-        let files = ["stat", "wchan", "syscall"];
-        let tell = |task: std::path::PathBuf| files.map(|file| read(task.join(file))).join(" ");
-        tasks.map(tell).collect::<Vec<_>>().join("\n")
     }
 
     /// The memory that it has in use.
@@ -220,18 +211,6 @@ pub fn wait_until(mut met: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     true
-}
-
-/// Receives a datagram before the deadline. That is made of short ones: where the machine stood still for
-/// a while, one of them is over before the server could run, not all.
-pub fn receive(socket: &UdpSocket, into: &mut [u8]) -> std::io::Result<usize> {
-    const SLICE: Duration = Duration::from_millis(500);
-    socket.set_read_timeout(Some(SLICE))?;
-    let slices = DEADLINE.as_millis() / SLICE.as_millis();
-    let waits = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
-    let mut attempts = (0..slices).map(|_| socket.recv(into));
-    let received = attempts.find(|received| !received.as_ref().is_err_and(waits));
-    received.unwrap_or_else(|| Err(std::io::ErrorKind::TimedOut.into()))
 }
 
 /// Connects from another address of loopback than the usual.
