@@ -10,6 +10,7 @@ mod membership;
 mod names;
 mod order;
 mod places;
+pub mod splice;
 
 use super::lint::Lint;
 use super::{Flags, Index, NegativeSoa, Node, NodeEntry, Rrset, SetEntry, Zone, denial};
@@ -127,6 +128,16 @@ impl Builder {
         } else if self.records.len() == self.lint_records_max + 1 {
             self.words.keep_only(self.soa().map(|soa| soa.data));
         }
+    }
+
+    /// Whether the first name is the zone's.
+    pub fn apex_is_first(&self) -> bool {
+        self.soa().is_some_and(|soa| soa.name == 0)
+    }
+
+    /// The number of names, and that of the last record's owner.
+    pub fn owners(&self) -> (u32, u32) {
+        (u32::try_from(self.names.hashes().len()).unwrap_or(u32::MAX), self.names.last())
     }
 
     /// Whether there are not too many records to look for what is probably not meant.

@@ -69,6 +69,20 @@ impl Index {
         Some(number)
     }
 
+    /// The same table with other numbers; those that have none are taken out.
+    pub(super) fn renumbered(&self, new: impl Fn(u32) -> Option<u32>) -> Index {
+        let mut index = self.clone();
+        for place in index.places.iter_mut().filter(|place| place.number < REMOVED) {
+            place.number = new(place.number).unwrap_or(REMOVED);
+        }
+        index
+    }
+
+    /// The octets that it takes in memory.
+    pub(super) fn octets(&self) -> usize {
+        self.places.len() * size_of::<Place>()
+    }
+
     /// Has as many places as `count` numbers need, at least those that are there.
     fn fit(&mut self, count: usize, hash_of: impl Fn(u32) -> u64) {
         let places = places_for(count.max(self.numbers().count()));
@@ -162,6 +176,18 @@ mod tests {
             assert_eq!(index.find(hash, |other| other == number), Some(number));
         }
         assert_eq!(index.find(hash_of(1), |other| other == 1000), None);
+    }
+
+    #[test]
+    fn other_numbers_are_found_in_the_places_of_the_old_ones() {
+        let hashes: Vec<u64> = (0..500).map(hash_of).collect();
+        let later = |number: u32| (!number.is_multiple_of(3)).then_some(number + 1000);
+        let index = Index::of(&hashes).renumbered(later);
+        for number in 0..500 {
+            let found = index.find(hash_of(number), |other| other == number + 1000);
+            assert_eq!(found, later(number));
+            assert_eq!(index.find(hash_of(number), |other| other == number), None);
+        }
     }
 
     #[test]

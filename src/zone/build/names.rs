@@ -40,6 +40,11 @@ impl Names {
         (number, self.is_spelled(number, name))
     }
 
+    /// The number asked for last.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
     /// The number that `name` has.
     pub(super) fn find(&self, name: Name<'_>) -> Option<u32> {
         self.index.find(hash::of(name), |number| self.is(number, name))
