@@ -5,6 +5,7 @@
 
 mod ahead;
 mod limit;
+mod pieces;
 mod ready;
 mod reason;
 mod setting;
@@ -158,12 +159,24 @@ pub fn respond(
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    if let Some(silence) = state.ignores(from.source) {
+    respond_to(message, &from, now, state, out)
+}
+
+/// The same, where who asks is looked at in its place.
+#[inline]
+pub(crate) fn respond_to(
+    message: &[u8],
+    from: &Peer,
+    now: Now,
+    state: &mut State,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    if let Some(silence) = state.ignores(&from.source) {
         return Outcome::Drop(silence);
     }
     match ready::respond(message, from, now, state, out) {
         Road::Short(outcome) => outcome,
-        Road::Long(settled) => long_road(message, from, now, state, out, settled, |_| ()),
+        Road::Long(settled) => long_road(message, *from, now, state, out, settled, |_| ()),
     }
 }
 
@@ -176,7 +189,7 @@ pub fn respond_seen(
     out: &mut Vec<u8>,
     see: impl FnOnce(&Seen<'_>),
 ) -> Outcome {
-    match state.ignores(from.source) {
+    match state.ignores(&from.source) {
         Some(silence) => Outcome::Drop(silence),
         None => long_road(message, from, now, state, out, None, see),
     }

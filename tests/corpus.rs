@@ -8,6 +8,9 @@
 mod network;
 #[path = "fuzz/properties.rs"]
 mod properties;
+#[path = "fuzz/reloading.rs"]
+#[allow(dead_code, reason = "another test makes up edits of its own")]
+mod reloading;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -64,6 +67,15 @@ fn requests() {
 #[test]
 fn streams() {
     replay("framing", network::framing);
+}
+
+#[test]
+fn edits() {
+    replay("reload", |octets| {
+        reloading::reload(octets);
+    });
+    let values = include_bytes!("fuzz/corpus/reload/values");
+    assert_eq!(reloading::reload(values), 2, "they are read in parts");
 }
 
 /// The octets of each shape: time that grows with their square would be minutes.

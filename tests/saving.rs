@@ -347,12 +347,13 @@ impl Lab {
     /// files again: however long a pause is, it can mean no more.
     fn slowly(&self, mut file: File, text: &str) {
         file.seek(SeekFrom::Start(0)).unwrap();
+        self.look();
+        let mark = self.server.log().len(); // it may have been empty for long before it was opened
         for piece in text.as_bytes().chunks(text.len() / 4 + 1) {
             file.write_all(piece).unwrap();
             self.look();
             self.sighup();
         }
-        let mark = self.mark.load(Ordering::Relaxed);
         let log = self.server.log();
         assert!(!log[mark..].contains("not loaded"), "half a file was read:\n{log}");
     }
@@ -385,27 +386,43 @@ impl Lab {
         assert!(said, "{words:?} is not in the log:\n{}", &self.server.log()[mark..]);
     }
 
-    /// The address of a name, or the response code. Asked once: a question that is lost fails the test.
+    /// The address of a name, or the response code.
     fn ask(&self, name: &str) -> String {
-        let query = Query::parse(&format!("{name} A")).unwrap();
+        self.ask_from(&self.socket(), name, 1)
+    }
+
+    /// A socket for questions.
+    fn socket(&self) -> UdpSocket {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(self.server.address).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
-        socket.send(&query.wire).unwrap();
+        socket
+    }
+
+    /// Asked once: a question that is lost fails the test.
+    fn ask_from(&self, socket: &UdpSocket, name: &str, id: u16) -> String {
+        let mut query = Query::parse(&format!("{name} A")).unwrap().wire;
+        query[..2].copy_from_slice(&id.to_be_bytes());
+        socket.send(&query).unwrap();
         let mut answer = [0; 1232];
         let len = socket.recv(&mut answer).unwrap_or_else(|error| {
             panic!("{name}: no answer: {error}\n{}", self.server.log());
         });
+        assert_eq!(answer[..2], query[..2], "an answer to another question");
         Message::decode(&answer[..len]).unwrap().told()
     }
 
     /// Asks for all names in turn until `ended`. Each answer must come, and be of the version before or
-    /// of the one that is being saved, and of no older one than the answer before it.
+    /// of the one that is being saved, and of no older one than the answer before it. All are asked from one
+    /// socket: a new one each time leaves the kernel millions to clean up, and when the memory that all
+    /// UDP sockets may have (udp_mem) is full of those, it drops answers on arrival.
     fn ask_all_the_time(&self, ended: &AtomicBool) -> usize {
+        let (socket, mut id) = (self.socket(), 0_u16);
         let (mut asked, mut last) = (0, FIRST);
         while !ended.load(Ordering::Relaxed) {
             for name in NAMES {
-                let answer = self.ask(name);
+                id = id.wrapping_add(1);
+                let answer = self.ask_from(&socket, name, id);
                 let saving = self.version.load(Ordering::Relaxed);
                 let version = answer.strip_prefix("192.0.2.").and_then(|last| last.parse().ok());
                 let Some(version) = version.filter(|is| (last..=saving).contains(is)) else {

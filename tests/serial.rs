@@ -1,7 +1,7 @@
 //! `--serial` raises the serial that is served where the file forgets to: in answers, transfers and across
 //! restarts and kills. Does it ever come again with another content, and does it stay where nothing changed?
 //!
-//! What secondaries make of it stands in `secondaries.rs`.
+//! What secondaries make of it stands in `partners.rs`.
 
 #![allow(clippy::unwrap_used, reason = "what cannot be had in a test fails it")]
 

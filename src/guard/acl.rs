@@ -77,6 +77,12 @@ impl Acl {
         Ok(Acl { rules, others_denied: !allowed.is_empty() })
     }
 
+    /// Whether everybody may ask.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.rules.is_empty() && !self.others_denied
+    }
+
     /// Whether somebody at that address, whose message was signed with that key, may not ask.
     pub fn denies(&self, address: IpAddr, key: Option<Name<'_>>) -> bool {
         let rule = self.rules.iter().find(|(askers, _)| askers.include(address, key));

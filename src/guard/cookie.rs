@@ -79,12 +79,19 @@ impl Secret {
 
     /// The hash in a cookie whose first 16 octets are these (RFC 9018 §4.4).
     fn hash(&self, front: &[u8; HASH_AT], address: IpAddr) -> u64 {
-        let mut octets = ArrayVec::<u8, { HASH_AT + 16 }>::from_iter(*front);
-        match address.to_canonical() {
-            IpAddr::V4(address) => octets.extend(address.octets()),
-            IpAddr::V6(address) => octets.extend(address.octets()),
-        }
-        SipHasher24::new_with_key(&self.0).hash(&octets)
+        let mut octets = [0; HASH_AT + 16];
+        octets[..HASH_AT].copy_from_slice(front);
+        let octets = match address.to_canonical() {
+            IpAddr::V4(address) => {
+                octets[HASH_AT..HASH_AT + 4].copy_from_slice(&address.octets());
+                &octets[..HASH_AT + 4]
+            }
+            IpAddr::V6(address) => {
+                octets[HASH_AT..].copy_from_slice(&address.octets());
+                &octets[..]
+            }
+        };
+        SipHasher24::new_with_key(&self.0).hash(octets)
     }
 }
 

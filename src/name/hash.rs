@@ -36,6 +36,15 @@ static INVERSES: [u64; LABELS_MAX + 1] = {
 
 /// Octets that are hashed at a time.
 const WORD_LEN: usize = 8;
+/// The octets of a word that a shorter label takes with its length octet.
+static SHORT: [u64; WORD_LEN] = {
+    let (mut all, mut len) = ([0; WORD_LEN], 0);
+    while len < WORD_LEN {
+        all[len] = u64::MAX >> (8 * (WORD_LEN - 1 - len));
+        len += 1;
+    }
+    all
+};
 /// The bit that tells cases apart, in each octet of a word. It is set in all of them: that makes a few
 /// pairs of other octets alike too, and a look-up compares names anyway.
 const LOWER: u64 = 0x2020_2020_2020_2020;
@@ -45,23 +54,16 @@ pub struct Suffixes {
     labels: usize,
     /// The hash of the whole name.
     hash: u64,
-    /// Each label by its number from the left; the root's is the last.
-    places: [Place; LABELS_MAX + 1],
-}
-
-/// Where a label is in a name.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// What the labels before it add to the hash of the whole name.
-    before: u64,
-    /// Where its length octet stands.
-    start: u8,
+    /// What the labels before each one add to that, by its number from the left; the root's is the last.
+    before: [u64; LABELS_MAX + 1],
+    /// Where their length octets stand.
+    starts: [u8; LABELS_MAX + 1],
 }
 
 impl Default for Suffixes {
     /// Those of the root.
     fn default() -> Suffixes {
-        Suffixes { labels: 0, hash: SEED, places: [Place::default(); LABELS_MAX + 1] }
+        Suffixes { labels: 0, hash: SEED, before: [0; LABELS_MAX + 1], starts: [0; LABELS_MAX + 1] }
     }
 }
 
@@ -83,24 +85,23 @@ impl Suffixes {
     /// suffixes. With `None` they mean nothing.
     #[inline]
     pub fn read<'b>(&mut self, bytes: &'b [u8]) -> Option<Name<'b>> {
-        let (mut rest, mut before, mut power) = (bytes, 0_u64, 1_u64);
-        for (labels, place) in self.places.iter_mut().enumerate() {
-            let len = usize::from(*rest.first()?);
-            let at = bytes.len() - rest.len();
+        let (mut at, mut before, mut power) = (0, 0_u64, 1_u64);
+        for labels in 0..=LABELS_MAX {
+            let len = usize::from(*bytes.get(at)?);
             #[allow(
                 clippy::cast_possible_truncation,
                 reason = "of a name it is below NAME_LEN_MAX"
             )]
             let start = at as u8;
-            *place = Place { before, start };
+            (self.before[labels], self.starts[labels]) = (before, start);
             if len == 0 {
                 self.labels = labels;
                 self.hash = before.wrapping_add(power.wrapping_mul(SEED));
-                return (at < NAME_LEN_MAX).then(|| Name { wire: &bytes[..=at] });
+                return (at < NAME_LEN_MAX).then(|| Name { wire: &bytes[..at + 1] });
             }
-            before = before.wrapping_add(power.wrapping_mul(label(rest, len)?));
+            before = before.wrapping_add(power.wrapping_mul(label(&bytes[at..], len)?));
             power = power.wrapping_mul(FACTOR);
-            rest = rest.get(1 + len..).filter(|_| len <= LABEL_LEN_MAX)?;
+            at += 1 + len;
         }
         None
     }
@@ -110,17 +111,23 @@ impl Suffixes {
         self.labels
     }
 
+    /// The hash of the whole name.
+    #[inline]
+    pub fn whole(&self) -> u64 {
+        self.hash
+    }
+
     /// The hash of the rightmost `labels` labels.
     #[inline]
     pub fn hash(&self, labels: usize) -> u64 {
         let above = self.labels - labels;
-        self.hash.wrapping_sub(self.places[above].before).wrapping_mul(INVERSES[above])
+        self.hash.wrapping_sub(self.before[above]).wrapping_mul(INVERSES[above])
     }
 
     /// Where the rightmost `labels` labels start in the name, in octets.
     #[inline]
     pub fn offset(&self, labels: usize) -> usize {
-        usize::from(self.places[self.labels - labels].start)
+        usize::from(self.starts[self.labels - labels])
     }
 }
 
@@ -143,13 +150,17 @@ pub fn below(parent: u64, labels: &[u8]) -> Option<u64> {
 }
 
 /// The hash of the label at the front of `bytes`, in words that may overlap. The first holds its length
-/// octet too, and is all there is of a short label. None if a long one is not all there.
+/// octet too, and is all there is of a short label. None if a long one is not all there, or too long.
 #[inline]
 fn label(bytes: &[u8], len: usize) -> Option<u64> {
     let head = first_word(bytes) | LOWER << 8;
-    let Some(more) = len.checked_sub(WORD_LEN) else {
-        return Some(mix(head & u64::MAX >> (8 * (WORD_LEN - 1 - len))));
-    };
+    if len < WORD_LEN {
+        return Some(mix(head & SHORT[len]));
+    }
+    let more = len - WORD_LEN;
+    if len > LABEL_LEN_MAX {
+        return None;
+    }
     let last = u64::from_le_bytes(*bytes.get(1 + more..)?.first_chunk()?) | LOWER;
     let hash = mix(head);
     let hash = if more >= WORD_LEN { add_words(hash, &bytes[WORD_LEN..len]) } else { hash };

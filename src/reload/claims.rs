@@ -19,7 +19,7 @@
 
 use super::Step;
 use super::copies::saver::Job;
-use super::load::{Loaded, origin_of};
+use super::load::{Known, Loaded, origin_of};
 use super::notice::{Notice, Serving};
 use super::serial::{Numbered, Numbering, SerialStep};
 use super::version::Version;
@@ -37,6 +37,8 @@ use std::time::{Duration, Instant};
 pub(super) struct File {
     pub(super) version: Version,
     pub(super) outcome: Outcome,
+    /// What is known for its next reading, if it is large.
+    pub(super) known: Option<Known>,
     /// Since when it is not in its folder any more.
     pub(super) gone: Option<Instant>,
 }
@@ -164,14 +166,31 @@ impl Claims {
         now: Instant,
         step: &mut Step,
     ) {
-        let Loaded { apex, zone, report, numbered, .. } = loaded;
-        match zone {
+        let Loaded { apex, zone, report, numbered, parts, read, .. } = loaded;
+        let before = self.files.get_mut(file).and_then(|file| file.known.take());
+        let zone = zone.map(Arc::new);
+        match &zone {
             Some(zone) => {
-                let news = News { file, zone: &Arc::new(zone), numbered, report };
+                let news = News { file, zone, numbered, report, read };
                 self.commit_good(version, news, now, step);
             }
             None => self.commit_bad(file, version, apex, report, now, step),
         }
+        let new = zone.zip(parts).map(|(zone, parts)| Known { zone, parts: parts.into() });
+        self.keep_known(file, [new, before]);
+    }
+
+    /// Keeps what is known of a file for its next reading, if it is about the zone that is served.
+    fn keep_known(&mut self, file: &Arc<Path>, known: [Option<Known>; 2]) {
+        let Some(File { outcome, known: kept, .. }) = self.files.get_mut(file) else { return };
+        let held = outcome.apex().and_then(|apex| self.zones.get(&apex)?.zone.as_ref());
+        let is_served = |known: &Known| held.is_some_and(|held| Arc::ptr_eq(held, &known.zone));
+        *kept = known.into_iter().flatten().find(is_served);
+    }
+
+    /// What is known of a file for its next reading.
+    pub(super) fn known(&self, file: &Path) -> Option<&Known> {
+        self.files.get(file)?.known.as_ref()
     }
 
     fn commit_good(&mut self, version: Version, news: News<'_>, now: Instant, step: &mut Step) {
@@ -281,6 +300,8 @@ struct News<'a> {
     zone: &'a Arc<Zone>,
     numbered: Option<Numbered>,
     report: Report,
+    /// How many parts of it were read, and how many there are, if not all was.
+    read: Option<[usize; 2]>,
 }
 
 impl News<'_> {
@@ -300,6 +321,7 @@ impl News<'_> {
             numbered: self.numbered,
             records: (old.record_count(), self.zone.record_count()),
             step,
+            read: self.read,
             report: self.report,
         }
     }
@@ -311,6 +333,7 @@ impl News<'_> {
             serial: self.zone.serial(),
             numbered: self.numbered,
             records: self.zone.record_count(),
+            octets: self.zone.octets(),
             report: self.report,
         }
     }
@@ -359,7 +382,7 @@ impl Held {
 
 impl File {
     fn new(version: Version, outcome: Outcome) -> File {
-        File { version, outcome, gone: None }
+        File { version, outcome, known: None, gone: None }
     }
 
     /// Whether it is there, good, and holds the zone.

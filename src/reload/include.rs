@@ -64,20 +64,32 @@ impl<'p> Fence<'p> {
 /// # Errors
 /// It cannot be opened or read, is no regular file, or has too many octets.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let (file, len) = open(path)?;
+    let mut octets = Vec::new();
+    octets.reserve_exact(len);
+    file.take(FILE_LEN_MAX).read_to_end(&mut octets)?; // it may grow meanwhile
+    match octets.len() as u64 >= FILE_LEN_MAX {
+        true => Err(too_large()),
+        false => Ok(octets),
+    }
+}
+
+/// Opens one, and says how many octets it has.
+///
+/// # Errors
+/// As those of [`read`].
+pub(super) fn open(path: &Path) -> io::Result<(File, usize)> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut octets = Vec::new();
-    if metadata.len() < FILE_LEN_MAX {
-        octets.reserve_exact(usize::try_from(metadata.len()).unwrap_or(0));
-        file.take(FILE_LEN_MAX).read_to_end(&mut octets)?; // it may grow meanwhile
-    }
-    if metadata.len().max(octets.len() as u64) >= FILE_LEN_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has 4 GiB or more"));
-    }
-    Ok(octets)
+    let len = usize::try_from(metadata.len()).ok().filter(|_| metadata.len() < FILE_LEN_MAX);
+    Ok((file, len.ok_or_else(too_large)?))
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it has 4 GiB or more")
 }
 
 /// The folder that a path names a file in.

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::{Loaded, load_allowing};
+use super::load::{Known, Loaded, load_again};
 use super::notice::Notice;
 use super::numbering::{Memory, clock};
 use super::reach::Reach;
@@ -66,7 +66,7 @@ impl Library {
     /// Reads all zone files that are there now, watching them before the first is read, so that no
     /// change is lost in between.
     pub fn load_all(sources: Sources, options: Options) -> (Library, Step) {
-        Library::load_all_with(load_allowing, sources, options)
+        Library::load_all_with(load_again, sources, options)
     }
 
     pub(super) fn load_all_with(
@@ -237,12 +237,20 @@ impl Library {
 
     fn read(&self, file: &Arc<Path>) -> Option<Reading> {
         let read = |path: &Path| {
-            let mut loaded = (self.read)(path, &self.sources.include_paths);
+            let mut loaded = self.read_as(path, self.claims.known(file));
             self.hold_back(file, &mut loaded);
+            if loaded.zone.is_none() && loaded.read.is_some() {
+                loaded = self.read_as(path, None); // to show where it is damaged, it takes the whole
+                self.hold_back(file, &mut loaded);
+            }
             self.find_refusal(&mut loaded);
             loaded
         };
         Reading::take(file, self.claims.version(file), read)
+    }
+
+    fn read_as(&self, path: &Path, known: Option<&Known>) -> Loaded {
+        (self.read)(path, &self.sources.include_paths, known)
     }
 
     /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
@@ -457,7 +465,7 @@ mod tests {
         let (sources, options) = (Sources { paths, ..Sources::default() }, Options::default());
         let (mut library, _) = Library::load_all_with(read, sources, options);
         library.step(Instant::now());
-        library.read = |_, _| panic!("not read");
+        library.read = |_, _, _| panic!("not read");
         for hour in 1..4 {
             let step = library.step(Instant::now() + hour * LATER);
             assert_eq!((kinds(&step.notices), step.changes.len()), (vec![], 0));

@@ -1,6 +1,7 @@
 //! One zone file off the disk → a zone, with everything found in it.
 
 use super::include::{self, Fence};
+use super::parts::{Amended, Grain, LARGE, Notes, Parts};
 use super::serial::Numbered;
 use crate::diag::{Diagnostic, Report, SourceId, Span, codes};
 use crate::name::{Name, NameBuf, text};
@@ -8,9 +9,12 @@ use crate::rr::Record;
 use crate::sandbox;
 use crate::zone::Zone;
 use crate::zone::build::Builder;
-use crate::zonefile::{self, Place, Sink, fix};
+use crate::zonefile::part::{self, State};
+use crate::zonefile::{Place, Sink, fix};
 use std::collections::HashSet;
+use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What reading one zone file gave.
@@ -28,6 +32,19 @@ pub struct Loaded {
     pub numbered: Option<Numbered>,
     /// The files that it includes, as opened: a change in one changes the zone.
     pub includes: Vec<PathBuf>,
+    /// The parts of the file, if it is large and may be read in parts next time.
+    pub parts: Option<Parts>,
+    /// How many of its parts were read, and how many there are, if not all of it was.
+    pub read: Option<[usize; 2]>,
+}
+
+/// What is known of a file that is read again: the zone that it gave, and its parts.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The zone.
+    pub zone: Arc<Zone>,
+    /// The parts.
+    pub parts: Arc<Parts>,
 }
 
 /// In which zones what is probably not meant is looked for.
@@ -71,6 +88,49 @@ pub fn load_at(path: &Path, include_paths: &[PathBuf], lints: Lints, now: u32) -
     read_and_build(path, include_paths, lints, now, &mut |_, _| ())
 }
 
+/// Reads a zone file as [`load_allowing`] does. Of a large one that is `known` only what changed is
+/// taken in, where that comes to the same.
+pub fn load_again(path: &Path, include_paths: &[PathBuf], known: Option<&Known>) -> Loaded {
+    let amended = known.and_then(|known| {
+        let (mut file, len) = include::open(path).ok()?;
+        known.amend(path, &mut file, len)
+    });
+    amended.unwrap_or_else(|| match include::read(path) {
+        Ok(text) => load_whole(path, text, include_paths, LARGE),
+        Err(error) => unreadable(path, &error),
+    })
+}
+
+/// As [`load_again`], as if the file held this text, with parts of that grain.
+pub fn load_text_again(
+    path: &Path,
+    text: Vec<u8>,
+    include_paths: &[PathBuf],
+    known: Option<&Known>,
+    grain: Grain,
+) -> Loaded {
+    let amended = known.and_then(|known| known.amend(path, &mut Cursor::new(&text), text.len()));
+    amended.unwrap_or_else(|| load_whole(path, text, include_paths, grain))
+}
+
+impl Known {
+    /// What the file gives now, if what changed tells. One that cannot be read is for a whole reading
+    /// to tell of.
+    fn amend<F: Read + Seek>(&self, path: &Path, file: &mut F, len: usize) -> Option<Loaded> {
+        let shown = path.display().to_string();
+        let Amended { zone, parts, read } =
+            self.parts.amend(&self.zone, &shown, file, len).ok().flatten()?;
+        let apex = Some(zone.apex().to_buf());
+        let (zone, parts, read) = (Some(zone), Some(parts), Some(read));
+        Some(Loaded { apex, zone, parts, read, ..Loaded::default() })
+    }
+}
+
+fn load_whole(path: &Path, text: Vec<u8>, include_paths: &[PathBuf], grain: Grain) -> Loaded {
+    let see: Sink<'_> = &mut |_, _| ();
+    build_text(path, text, include_paths, (Lints::Quick, now()), Some(grain), see)
+}
+
 /// Reads a zone file as the server does, and shows each record and its place.
 pub(super) fn load_seeing(
     path: &Path,
@@ -90,7 +150,7 @@ fn read_and_build(
     see: Sink<'_>,
 ) -> Loaded {
     match include::read(path) {
-        Ok(text) => build_text(path, text, include_paths, lints, now, see),
+        Ok(text) => build_text(path, text, include_paths, (lints, now), None, see),
         Err(error) => unreadable(path, &error),
     }
 }
@@ -103,15 +163,15 @@ pub fn load_text(
     lints: Lints,
     see: Sink<'_>,
 ) -> Loaded {
-    build_text(path, text, include_paths, lints, now(), see)
+    build_text(path, text, include_paths, (lints, now()), None, see)
 }
 
 fn build_text(
     path: &Path,
     text: Vec<u8>,
     include_paths: &[PathBuf],
-    lints: Lints,
-    now: u32,
+    (lints, now): (Lints, u32),
+    grain: Option<Grain>,
     see: Sink<'_>,
 ) -> Loaded {
     let origin = origin_of(path);
@@ -123,23 +183,37 @@ fn build_text(
         includes.push(path.clone());
         Ok((path.display().to_string(), fence.read(&path)?))
     };
-    let records_max = if lints == Lints::All { usize::MAX } else { LINT_RECORDS_MAX };
+    let records_max = match (lints, grain) {
+        (Lints::All, _) => usize::MAX,
+        (Lints::Quick, None) => LINT_RECORDS_MAX,
+        (Lints::Quick, Some(grain)) => grain.records_min - 1,
+    };
     let builder = Builder::default().lint_up_to(records_max);
     let mut builder = builder.at(now).from_file_of(origin.clone()).expecting(text.len());
+    let cuts = grain.map_or(Vec::new(), |grain| grain.cuts(&text));
+    let mut notes = Notes::of_file(origin.clone());
     let mut sink = |record: Record<'_>, place: Place<'_>| {
         see(record, place);
-        builder.add(record, place.record, place.words);
+        notes.add(&mut builder, record, place);
     };
-    let mut report = zonefile::read(&shown, text, origin.clone(), &mut include, &mut sink);
+    let top = State::at(origin.clone());
+    let (mut report, end) = part::read(&shown, text, &top, &cuts, &mut include, &mut sink);
+    let names = builder.owners().0;
+    let is_first = builder.apex_is_first();
     let apex = builder.apex().or(origin);
     let serial = builder.serial_place();
     find_cuts(&mut report);
     let zone = build(builder, &mut report);
+    let is_clean = report.findings.is_empty();
+    let text = report.sources.iter().next().map(|source| source.text.clone());
+    let parts = grain.zip(zone.as_ref()).zip(text).zip(end).filter(|_| is_clean && is_first);
+    let parts =
+        parts.and_then(|(((grain, zone), text), end)| notes.finish(zone, &text, end, names, grain));
     report.drop_allowed();
     if lints == Lints::All {
         fix::write_out(&mut report); // for those who have the file open, not for a server's log
     }
-    Loaded { apex, zone, report, serial, numbered: None, includes }
+    Loaded { apex, zone, report, serial, numbered: None, includes, parts, read: None }
 }
 
 /// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.

@@ -30,6 +30,7 @@ pub mod load;
 pub mod notice;
 mod numbering;
 mod outlet;
+pub mod parts;
 pub mod places;
 mod reach;
 mod reading;

@@ -38,6 +38,8 @@ pub enum Notice {
         numbered: Option<Numbered>,
         /// Its number of records.
         records: usize,
+        /// The octets that it takes in memory.
+        octets: usize,
         /// Warnings.
         report: Report,
     },
@@ -55,6 +57,8 @@ pub enum Notice {
         records: (usize, usize),
         /// What the serial says about the content.
         step: SerialStep,
+        /// How many parts of the file were read, and how many there are, if not all was.
+        read: Option<[usize; 2]>,
         /// Warnings.
         report: Report,
     },
@@ -225,9 +229,23 @@ impl Notice {
     /// What the log says: one line, and below it what was found in the file that matters at least
     /// so much.
     pub fn text(&self, least: Severity) -> String {
-        let line = self.line();
+        let detail = if least == Severity::Note { self.detail() } else { String::new() };
+        let line = self.line() + &detail;
         let found = self.report().filter(|report| report.gravest() >= Some(least));
         found.map_or(line.clone(), |found| format!("{line}\n{}", findings(found, least)))
+    }
+
+    /// What it cost.
+    fn detail(&self) -> String {
+        match self {
+            Notice::Loaded { records, octets, .. } => {
+                format!(" of {} octets each in memory", octets / records.max(&1))
+            }
+            Notice::Reloaded { read: Some([parts, all]), .. } => {
+                format!("; {parts} of {all} parts of the file were read")
+            }
+            _ => String::new(),
+        }
     }
 
     /// What was found in the file that was read.
@@ -405,7 +423,16 @@ mod tests {
     fn reloaded(serial: (u32, u32)) -> Notice {
         let step = SerialStep::between(serial.0, serial.1);
         let (file, apex, report) = (file(), apex(), Report::default());
-        Notice::Reloaded { file, apex, serial, numbered: None, records: (20, 21), step, report }
+        Notice::Reloaded {
+            file,
+            apex,
+            serial,
+            numbered: None,
+            records: (20, 21),
+            step,
+            read: None,
+            report,
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One reading of one file, with what is needed to judge whether it counts.
 
 use super::folder::Fingerprint;
-use super::load::{Loaded, origin_of};
+use super::load::{Known, Loaded, origin_of};
 use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
 use std::fs;
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What reads a file that may include from these folders, too:
-/// [`load_allowing`](super::load::load_allowing), or a test's own.
-pub(super) type Reader = fn(&Path, &[PathBuf]) -> Loaded;
+/// What reads a file that may include from these folders, too, and of which something may be known:
+/// [`load_again`](super::load::load_again), or a test's own.
+pub(super) type Reader = fn(&Path, &[PathBuf], Option<&Known>) -> Loaded;
 
 /// A file that was read.
 pub(super) struct Reading {

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 impl State {
     /// Why what comes from there is not even read. Nobody listens on port 0; and who makes a server
     /// talk to itself is no asker.
-    pub(super) fn ignores(&self, source: SocketAddr) -> Option<Silence> {
+    pub(super) fn ignores(&self, source: &SocketAddr) -> Option<Silence> {
         let is_own = |own: &SocketAddr| own.port() == source.port() && own.ip() == source.ip();
         match source.port() {
             0 => Some(Silence::PortZero),

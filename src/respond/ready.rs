@@ -8,29 +8,46 @@
 //! - that there are no such records, or no such name, from a zone that need not prove it,
 //! - a referral from such a zone.
 //!
-//! Whatever is not as simple (an alias, a wildcard, a name that another zone may know, no room, a cookie
-//! that is wanted) takes the long road of [`super::respond_seen`]. On both an answer is the same, octet for
-//! octet: what is explained always takes the long one, and the tests compare.
+//! A cookie goes back in the answer. The first of these, if no name stands in the data, is the shortest
+//! way ([`lone_set`]); [`super::pieces`] writes the others. Whatever is not as simple
+//! (an alias, a wildcard, a name that another zone may know, no room, a cookie that is required) takes the
+//! long road of [`super::respond_seen`]. On both an answer is the same, octet for octet: what is explained
+//! always takes the long one, and the tests compare.
 //!
-//! Of the 1,344 instructions that a query of a mixed load took when this was written (under callgrind,
-//! sockets' side included, the kernel's not), 229 read and hashed its name, 98 found the zone, 130 the
-//! node, 58 compared names, 116 went into batches and their headers, some 210 into copies, and 463 into
-//! all that stands in line here: who asks, header, question, OPT, room.
+//! # What an answer costs
+//! Instructions of a query for an address that is there, as callgrind counts them, sockets' side included
+//! and the kernel's not. `tests/instructions.rs` holds their sum.
+//!
+//! ```text
+//! batch      headers of datagrams, system calls, counters             122
+//! asker      who asks, whether that matters; what became of it         96
+//! parse      header, type and class                                    43
+//! hash       the labels of the name, once                             148
+//! zone       two looks by suffix, one comparison of names             184
+//! node       one look, one comparison; the set of that type           139
+//! copy       question and records, header; who is not limited         149
+//! all                                                                 881
+//! OPT        read, and written: 100 more
+//! signature  found and copied: 77 more than OPT
+//! cookie     read, checked with SipHash, written: some 580 more than OPT
+//! large zone the look ahead reads, hashes and looks up as well: some 400 more
+//! ```
 
+use super::pieces::Answer;
 use super::setting::len_max;
-use super::{Outcome, Peer, Reason, State, Transport};
+use super::{Outcome, Peer, State, Transport, answered};
 use crate::answer::End;
 use crate::clock::Now;
-use crate::guard::rrl::{Kind, LARGE_FROM, Passage};
-use crate::name::{Name, Suffixes};
-use crate::rr::{Rtype, rdata, table};
-use crate::wire::QNAME;
+use crate::guard::cookie::{Cookies, Proof};
+use crate::guard::rrl::{Kind, LARGE_FROM, Limiter, Passage};
+use crate::name::Suffixes;
+use crate::rr::{rdata, table};
 use crate::wire::codes::Rcode;
+use crate::wire::edns::COOKIE_LEN;
 use crate::wire::plain::{Copies, PlainQuery};
 use crate::wire::response::Section;
 use crate::zone::set::{Slot, ZoneSet};
-use crate::zone::{Node, Position, RECORD_HEAD_LEN, Rrset, Target, Zone};
-use arrayvec::ArrayVec;
+use crate::zone::{Node, Rrset, Zone};
 
 /// Where an answer was made.
 pub(super) enum Road {
@@ -40,52 +57,49 @@ pub(super) enum Road {
     Long(Option<Passage>),
 }
 
-/// The most records of a set with addresses that are written here.
-const TARGETS_MAX: usize = 16;
-
 /// Appends the answer to `message`, if that takes copies alone; else `out` is as it was.
 #[inline]
 pub(super) fn respond(
     message: &[u8],
-    from: Peer,
+    from: &Peer,
     now: Now,
     state: &mut State,
     out: &mut Vec<u8>,
 ) -> Road {
-    let address = from.source.ip();
-    let asks_more = state.cookies.as_ref().is_some_and(|cookies| cookies.required);
-    let asks_more = asks_more || !state.zone_acls.is_empty();
-    if !state.policy.minimal_responses || asks_more || state.acl.denies(address, None) {
+    if state.wants_thought(from) {
         return Road::Long(None);
     }
     let Some(query) = PlainQuery::read(message, &mut state.hashes) else {
         return Road::Long(None);
     };
-    let (hashes, base) = (&state.hashes, out.len());
-    let Some((slot, zone)) = find(&query, hashes, &state.zones) else { return Road::Long(None) };
-    let len_max = len_max(query.opt.map(|opt| opt.udp_len), from.transport);
-    let copies = Copies::to(&query, zone.apex_len(), len_max, out);
+    let State { zones, hashes, limiter, cookies, .. } = state;
+    let Some((slot, zone)) = find(&query, hashes, zones) else { return Road::Long(None) };
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
-    let mut answer = Answer { copies, zone, zones: &state.zones, signed, cut_labels: 0 };
-    let Some(end) = answer.write(query.name, query.rtype, hashes) else {
-        out.truncate(base);
-        return Road::Long(None);
-    };
-    let passage = match state.limiter.as_mut() {
-        Some(limiter) if from.transport == Transport::Udp && limiter.counts(address) => {
-            let (kind, labels) = answer.counts_as(end, hashes);
-            limiter.pass(address, kind, hashes.hash(labels), now.monotonic_ms)
-        }
-        _ => Passage::Free,
-    };
-    if passage != Passage::Free {
-        out.truncate(base);
-        return Road::Long(Some(passage));
+    let asked = || Asked { query, from, now, slot, zone, zones, hashes, signed };
+    let has_cookie = query.opt.is_some_and(|opt| opt.cookie.is_some());
+    match if has_cookie { None } else { lone_set(&query, zone, hashes) } {
+        Some((node, set)) => asked().answer(None, limiter.as_mut(), out, |copies| {
+            copies.records(Section::Answer, set.records(), set.count()).ok()?;
+            if signed && let Some(signatures) = node.signatures(set.rtype()) {
+                // RFC 4034 §3: they take the TTL of what they sign
+                (signatures.ttl() == set.ttl()).then_some(())?;
+                copies.records(Section::Answer, signatures.records(), signatures.count()).ok()?;
+            }
+            Some((End::Found, Kind::Name, hashes.whole()))
+        }),
+        None => asked().answer_from_more(cookies.as_ref(), limiter.as_mut(), out),
     }
-    answer.finish(end);
-    let is_stale = matches!(slot, Slot::Stale(_));
-    let reason = if is_stale { Reason::AnsweredStale(end) } else { Reason::Answered(end) };
-    Road::Short(Outcome::Send(reason))
+}
+
+impl State {
+    /// Whether something is asked of each answer that copies alone do not give.
+    #[inline]
+    fn wants_thought(&self, from: &Peer) -> bool {
+        !self.policy.minimal_responses
+            || self.cookies.as_ref().is_some_and(|cookies| cookies.required)
+            || !self.zone_acls.is_empty()
+            || !self.acl.is_open() && self.acl.denies(from.source.ip(), None)
+    }
 }
 
 /// The zone that answers a question for records of one type; none where that takes more thought.
@@ -103,156 +117,91 @@ fn find<'z>(
     slot.zone().filter(|_| !above).map(|zone| (slot, zone))
 }
 
-/// An answer being copied together.
-struct Answer<'o, 'z> {
-    copies: Copies<'o>,
+/// The set that is the whole answer but for signatures, as the most answers are: no name in its data
+/// matters to the asker. And whose it is.
+#[inline]
+fn lone_set<'z>(
+    query: &PlainQuery<'_>,
     zone: &'z Zone,
-    zones: &'z ZoneSet,
-    /// Signatures are wanted and there.
-    signed: bool,
-    /// The labels of the cut that a referral is about.
-    cut_labels: usize,
+    hashes: &Suffixes,
+) -> Option<(Node<'z>, Rrset<'z>)> {
+    if rdata::concerns_names(query.rtype) {
+        return None;
+    }
+    let node = zone.node_with(hashes.whole(), query.name)?;
+    if node.is_authoritative() { Some((node, node.rrset(query.rtype)?)) } else { None }
 }
 
-impl<'z> Answer<'_, 'z> {
-    /// Writes the records; none if that takes more than copies. The order is that of RFC 1034 §4.3.2
-    /// step 3.
-    #[inline]
-    fn write(&mut self, name: Name<'_>, rtype: Rtype, hashes: &Suffixes) -> Option<End> {
-        match self.zone.locate(name, hashes) {
-            Position::Exact(node) => match node.rrset(rtype) {
-                Some(set) => self.found(node, set),
-                None if node.is_alias() => None,
-                None => self.nothing(End::NoData),
-            },
-            // the parent side of a cut has authority over DS (RFC 4035 §3.1.4.1)
-            Position::Cut(node) if rtype == table::DS => match node.rrset(rtype) {
-                Some(set) if node.name() == name => self.found(node, set),
-                _ => None,
-            },
-            Position::Cut(node) => self.refer(node),
-            Position::Nowhere(_) => self.nothing(End::NxDomain),
-            Position::Dname(_) | Position::Wildcard { .. } => None,
-        }
+/// What was asked, of which zone.
+#[derive(Clone, Copy)]
+struct Asked<'s> {
+    query: PlainQuery<'s>,
+    from: &'s Peer,
+    now: Now,
+    slot: &'s Slot,
+    zone: &'s Zone,
+    zones: &'s ZoneSet,
+    hashes: &'s Suffixes,
+    /// Signatures are wanted and there.
+    signed: bool,
+}
+
+impl<'s> Asked<'s> {
+    /// Any other answer.
+    #[inline(never)] // the shortest way is not to make room for it
+    fn answer_from_more(
+        self,
+        cookies: Option<&Cookies>,
+        limiter: Option<&mut Limiter>,
+        out: &mut Vec<u8>,
+    ) -> Road {
+        let checked = self.query.opt.and_then(|opt| opt.cookie).zip(cookies);
+        let checked = checked.map(|(cookie, cookies)| {
+            cookies.secrets.check(cookie, self.from.source.ip(), self.now.unix_s_modulo())
+        });
+        let (proof, cookie) = checked.as_ref().map(|(proof, cookie)| (*proof, cookie)).unzip();
+        // RFC 7873 §5.2.5: the address is shown to be the asker's
+        let limiter = limiter.filter(|_| proof != Some(Proof::Ours));
+        self.answer(cookie, limiter, out, |copies| {
+            let Asked { zone, zones, signed, hashes, .. } = self;
+            let mut answer = Answer { copies, zone, zones, signed, cut_labels: 0 };
+            let end = answer.write(self.query.name, self.query.rtype, hashes)?;
+            let (kind, labels) = answer.counts_as(end, hashes);
+            Some((end, kind, hashes.hash(labels)))
+        })
     }
 
-    #[inline]
-    fn found(&mut self, node: Node<'z>, set: Rrset<'z>) -> Option<End> {
-        self.copy(set)?;
-        let signatures = if self.signed { node.signatures(set.rtype()) } else { None };
-        if let Some(signatures) = signatures {
-            // RFC 4034 §3: they take the TTL of what they sign
-            (signatures.ttl() == set.ttl()).then_some(())?;
-            self.copy(signatures)?;
-        }
-        if set.has_targets() {
-            self.targets(set)?;
-        }
-        Some(End::Found)
-    }
-
-    /// Writes the addresses of those that a set names, each once.
-    fn targets(&mut self, set: Rrset<'z>) -> Option<()> {
-        let is_alone = self.zones.len() == 1 || !self.zones.has_zones_below(self.zone.apex());
-        let mut given: ArrayVec<u32, TARGETS_MAX> = ArrayVec::new();
-        (is_alone && !self.signed && set.count() <= TARGETS_MAX).then_some(())?;
-        for (number, link) in set.links().enumerate() {
-            match link.target {
-                Target::Node(node, _) if !given.contains(&node.number()) => {
-                    given.push(node.number());
-                    self.addresses(node)?;
-                }
-                Target::Node(..) | Target::Nobody => {}
-                Target::Elsewhere => self.nobody_elsewhere(set.targets().nth(number)?)?,
-                Target::Unknown => return None,
+    /// Appends the answer that `write` copies together, if it may be sent. That says how it ends, what it
+    /// counts as, and by which hash.
+    #[inline(always)] // what stands in its arguments need not go through memory
+    fn answer(
+        self,
+        cookie: Option<&[u8; COOKIE_LEN]>,
+        limiter: Option<&mut Limiter>,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Copies<'_>) -> Option<(End, Kind, u64)>,
+    ) -> Road {
+        let (base, &Peer { transport, ref source }) = (out.len(), self.from);
+        let len_max = len_max(self.query.opt.map(|opt| opt.udp_len), transport);
+        let mut copies = Copies::to(&self.query, cookie, self.zone.apex_len(), len_max, out);
+        let Some((end, kind, name)) = write(&mut copies) else {
+            out.truncate(base);
+            return Road::Long(None);
+        };
+        let kind = if copies.message_len() > LARGE_FROM { Kind::Large } else { kind };
+        let passage = match limiter {
+            Some(limiter) if transport == Transport::Udp && limiter.counts(source.ip()) => {
+                limiter.pass(source.ip(), kind, name, self.now.monotonic_ms)
             }
+            _ => Passage::Free,
+        };
+        if passage != Passage::Free {
+            out.truncate(base);
+            return Road::Long(Some(passage));
         }
-        Some(())
-    }
-
-    /// Makes sure that no other zone here knows a name.
-    fn nobody_elsewhere(&self, name: Name<'_>) -> Option<()> {
-        if self.zones.len() == 1 {
-            return Some(());
-        }
-        let hashes = Suffixes::of(name);
-        self.zones.find(name, &hashes, hashes.labels()).is_none().then_some(())
-    }
-
-    /// There is nothing, and the SOA says for how long (RFC 2308 §3).
-    #[inline]
-    fn nothing(&mut self, end: End) -> Option<End> {
-        let (record, pointers) = self.zone.ready_soa().parts();
-        (!self.signed).then_some(())?;
-        self.copies.pointing(Section::Authority, record, pointers).ok()?;
-        Some(end)
-    }
-
-    /// Whom to ask instead, and the addresses that the zone holds of them: those within the cut first,
-    /// as the asker cannot go on without (RFC 9471 §3.1).
-    fn refer(&mut self, cut: Node<'z>) -> Option<End> {
-        let ns = cut.rrset(table::NS).filter(|ns| !self.signed && ns.count() <= TARGETS_MAX)?;
-        let name = cut.name();
-        self.cut_labels = name.label_count();
-        self.shorten(Section::Authority, self.copies.pointer_to(name), ns)?;
-        let mut others: ArrayVec<Node<'_>, TARGETS_MAX> = ArrayVec::new();
-        for link in ns.links() {
-            match link.target {
-                Target::Node(node, true) => self.addresses(node)?,
-                Target::Node(node, false) => others.push(node),
-                Target::Nobody | Target::Elsewhere => {}
-                Target::Unknown => return None,
-            }
-        }
-        others.into_iter().try_for_each(|node| self.addresses(node))?;
-        Some(End::Referral)
-    }
-
-    /// Writes a set that belongs to the question's name.
-    #[inline]
-    fn copy(&mut self, set: Rrset<'_>) -> Option<()> {
-        match rdata::leading_names(set.rtype()).count {
-            0 => self.copies.records(Section::Answer, set.records(), set.count()).ok(),
-            1 => self.shorten(Section::Answer, QNAME, set),
-            _ => None,
-        }
-    }
-
-    /// Writes a set whose data hold a name each, at their end.
-    fn shorten(&mut self, section: Section, owner: [u8; 2], set: Rrset<'_>) -> Option<()> {
-        let before = RECORD_HEAD_LEN + usize::from(rdata::leading_names(set.rtype()).before);
-        for (record, link) in set.each_record().zip(set.links()) {
-            let kept = link.before_apex.map_or(record.len(), |octets| before + usize::from(octets));
-            self.copies.shortened(section, owner, record, kept).ok()?;
-        }
-        Some(())
-    }
-
-    /// Writes the addresses of a node.
-    fn addresses(&mut self, node: Node<'_>) -> Option<()> {
-        let labels = node.labels_before_apex();
-        for set in [table::A, table::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)) {
-            for record in set.each_record() {
-                self.copies.below_apex(Section::Additional, labels, record).ok()?;
-            }
-        }
-        Some(())
-    }
-
-    /// What the answer counts as, and for how many of the question's labels.
-    fn counts_as(&self, end: End, hashes: &Suffixes) -> (Kind, usize) {
-        match end {
-            _ if self.copies.message_len() > LARGE_FROM => (Kind::Large, hashes.labels()),
-            End::NxDomain => (Kind::NxDomain, self.zone.apex_labels()),
-            End::Referral => (Kind::Referral, self.cut_labels),
-            _ => (Kind::Name, hashes.labels()),
-        }
-    }
-
-    #[inline]
-    fn finish(self, end: End) {
         let rcode = if end == End::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
-        self.copies.finish(rcode, end != End::Referral);
+        copies.finish(rcode, end != End::Referral);
+        Road::Short(Outcome::Send(answered(self.slot, end)))
     }
 }
 
@@ -260,10 +209,12 @@ impl<'z> Answer<'_, 'z> {
 mod tests {
     use super::*;
     use crate::diag::Span;
-    use crate::guard::rrl::{Limiter, Rates};
+    use crate::guard::cookie::{SECRET_LEN, Secret, Secrets};
+    use crate::guard::rrl::Rates;
     use crate::name::NameBuf;
-    use crate::respond::{Policy, respond_seen};
-    use crate::rr::Record;
+    use crate::respond::{Policy, Reason, respond_seen};
+    use crate::rr::{Record, Rtype};
+    use crate::wire::edns::Cookie;
     use crate::zone::build::Builder;
     use crate::zone::set::Change;
 
@@ -283,6 +234,20 @@ mod tests {
         ("cs.smith.edu.", table::DS, &[0, 1, 13, 2, 7], "", b""),
         ("ns.cs.smith.edu.", table::A, &[192, 0, 2, 3], "", b""),
         ("wild.mx.smith.edu.", table::MX, b"\0\x01", "any.wild.smith.edu.", b""),
+    ];
+
+    /// A signature's data before the signer's name: what it covers is in the second octet.
+    const OF_A: &[u8] = &[0, 1, 13, 3, 0, 0, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+    const OF_MX: &[u8] = &[0, 15, 13, 3, 0, 0, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+
+    /// The owner of a signature that has another TTL than what it signs.
+    const LATE: &str = "late.smith.edu.";
+    /// What makes the zone a signed one.
+    const SIGNATURES: &[Row] = &[
+        ("ns.smith.edu.", table::RRSIG, OF_A, "smith.edu.", &[9; 64]),
+        ("mail.smith.edu.", table::RRSIG, OF_MX, "smith.edu.", &[9; 64]),
+        (LATE, table::A, &[192, 0, 2, 5], "", b""),
+        (LATE, table::RRSIG, OF_A, "smith.edu.", &[9; 64]),
     ];
 
     /// What is asked, and whether copies answer it.
@@ -309,13 +274,22 @@ mod tests {
     ];
 
     fn state() -> State {
+        state_of(ROWS)
+    }
+
+    fn signed_state() -> State {
+        state_of(&[ROWS, SIGNATURES].concat())
+    }
+
+    fn state_of(rows: &[Row]) -> State {
         let mut builder = Builder::default();
-        for &(owner, rtype, before, name, behind) in ROWS {
+        for &(owner, rtype, before, name, behind) in rows {
+            let ttl = if (owner, rtype) == (LATE, table::RRSIG) { 61 } else { 60 };
             let owner: NameBuf = owner.parse().unwrap();
             let name = (!name.is_empty()).then(|| name.parse::<NameBuf>().unwrap());
             let name = name.as_ref().map_or(&[][..], |name| name.as_name().as_wire());
             let rdata = &[before, name, behind].concat()[..];
-            let record = Record { owner: owner.as_name(), rtype, ttl: 60, rdata };
+            let record = Record { owner: owner.as_name(), rtype, ttl, rdata };
             builder.add(record, Span::default(), &[]);
         }
         let zone = builder.finish(Span::default()).0.unwrap();
@@ -343,7 +317,7 @@ mod tests {
         let (mut out, mut seen) = (b"before".to_vec(), b"before".to_vec());
         let (from, now) = (peer(Transport::Udp), Now::default());
         let told = respond_seen(message, from, now, state, &mut seen, |_| ());
-        match respond(message, from, now, state, &mut out) {
+        match respond(message, &from, now, state, &mut out) {
             Road::Short(outcome) => {
                 assert_eq!((outcome, out), (told, seen));
                 true
@@ -355,18 +329,91 @@ mod tests {
         }
     }
 
+    /// OPT records: without options, with DO, with a client's cookie, with more behind that, of ours, and
+    /// none of ours.
+    fn opts(cookies: &Cookies, from: Peer) -> Vec<Vec<u8>> {
+        let client = Cookie { client: [9; 8], server: &[] };
+        let (_, ours) = cookies.secrets.check(client, from.source.ip(), 0);
+        let with = |options: &[u8]| {
+            let len = u8::try_from(options.len()).unwrap();
+            [&b"\0\0\x29\x04\xd0\0\0\0\0\0"[..], &[len], options].concat()
+        };
+        let client = with(&[&b"\0\x0a\0\x08"[..], &ours[..8]].concat());
+        let ours = with(&[&b"\0\x0a\0\x18"[..], &ours].concat());
+        let mut wrong = ours.clone();
+        wrong[30] ^= 1;
+        let dnssec_ok = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0".to_vec();
+        vec![vec![], with(b""), dnssec_ok, client, ours, wrong]
+    }
+
+    fn cookies() -> Cookies {
+        Cookies { required: false, secrets: Secrets::one(Secret::new([3; SECRET_LEN])) }
+    }
+
     #[test]
     fn copies_answer_what_they_can_and_as_the_long_road_does() {
-        let mut state = state();
-        for &(name, rtype, expected) in QUESTIONS {
-            for edns in [&b""[..], b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"] {
-                let message = query(name, rtype, edns);
-                assert_eq!(is_short(&mut state, &message), expected, "{name} {rtype}");
+        let opts = opts(&cookies(), peer(Transport::Udp));
+        for cookies in [None, Some(cookies())] {
+            let mut state = State { cookies, ..state() };
+            for &(name, rtype, expected) in QUESTIONS {
+                for edns in &opts {
+                    let message = query(name, rtype, edns);
+                    assert_eq!(is_short(&mut state, &message), expected, "{name} {rtype}");
+                }
+            }
+            for option in [&b"\0\x03\0\0"[..], b"\0\x0a\0\x08abcdefgh\0\x03\0\0"] {
+                let len = u8::try_from(option.len()).unwrap();
+                let opt = [&b"\0\0\x29\x04\xd0\0\0\0\0\0"[..], &[len], option].concat();
+                let message = query("ns.smith.edu.", table::A, &opt);
+                assert!(!is_short(&mut state, &message), "it holds more than a cookie");
+            }
+            state.cookies.iter_mut().for_each(|cookies| cookies.required = true);
+            let required = state.cookies.is_some();
+            let message = query("ns.smith.edu.", table::A, &opts[4]);
+            assert_eq!(is_short(&mut state, &message), !required);
+        }
+    }
+
+    /// What neither road could be made for: each octet of each query changed, and each query cut.
+    #[test]
+    fn whatever_comes_both_roads_answer_it_alike() {
+        for mut state in [state(), signed_state()] {
+            state.cookies = Some(cookies());
+            compare_roads(&mut state);
+        }
+    }
+
+    #[test]
+    fn signatures_are_copied_where_they_are_wanted() {
+        let mut state = signed_state();
+        let (plain, dnssec_ok) =
+            (b"\0\0\x29\x04\xd0\0\0\0\0\0\0", b"\0\0\x29\x04\xd0\0\0\x80\0\0\0");
+        let mut is_short = |name, opt| is_short(&mut state, &query(name, table::A, opt));
+        assert!(is_short("ns.smith.edu.", dnssec_ok));
+        assert!(is_short("nowhere.smith.edu.", plain));
+        assert!(!is_short("nowhere.smith.edu.", dnssec_ok), "a proof is wanted");
+        assert!(is_short(LATE, plain));
+        assert!(!is_short(LATE, dnssec_ok), "the signature has another TTL");
+    }
+
+    fn compare_roads(state: &mut State) {
+        let (mut short, mut long) = (0, 0);
+        let opts = opts(&cookies(), peer(Transport::Udp));
+        let asked = QUESTIONS.iter().chain(&[(LATE, table::A, false)]);
+        let queries = asked
+            .flat_map(|&(name, rtype, _)| opts.iter().map(move |edns| query(name, rtype, edns)));
+        for message in queries {
+            for at in 0..message.len() {
+                is_short(state, &message[..at]);
+                for flipped in [1, 4, 0x20, 0x80, 0xff] {
+                    let mut changed = message.clone();
+                    changed[at] ^= flipped;
+                    let count = if is_short(state, &changed) { &mut short } else { &mut long };
+                    *count += 1;
+                }
             }
         }
-        let with_option =
-            query("ns.smith.edu.", table::A, b"\0\0\x29\x04\xd0\0\0\0\0\0\x04\0\x03\0\0");
-        assert!(!is_short(&mut state, &with_option));
+        assert!(short > 2000 && long > 2000, "{short} short, {long} long");
     }
 
     #[test]
@@ -396,12 +443,15 @@ mod tests {
     fn answers_of_both_roads_count_alike() {
         let [mut short, mut long] = [(); 2].map(|()| {
             let rates = Rates { per_second: 3, slip: 2, exempt: vec![] };
-            State { limiter: Some(Limiter::new(rates, [7; 16])), ..state() }
+            let limiter = Some(Limiter::new(rates, [7; 16]));
+            State { limiter, cookies: Some(cookies()), ..state() }
         });
+        let opts = opts(&cookies(), peer(Transport::Udp));
         let (mut free, mut limited) = (0, 0);
-        for round in 0..6 {
+        let rounds = (0..6).flat_map(|round| opts.iter().map(move |edns| (round, edns)));
+        for (round, edns) in rounds {
             for &(name, rtype, _) in QUESTIONS {
-                let (message, from) = (query(name, rtype, b""), peer(Transport::Udp));
+                let (message, from) = (query(name, rtype, edns), peer(Transport::Udp));
                 let (mut a, mut b, now) = (Vec::new(), Vec::new(), Now::default());
                 let outcome = crate::respond::respond(&message, from, now, &mut short, &mut a);
                 let told = respond_seen(&message, from, now, &mut long, &mut b, |_| ());
@@ -412,6 +462,6 @@ mod tests {
                 }
             }
         }
-        assert!(free > 20 && limited > 40, "{free} free, {limited} not");
+        assert!(free > 100 && limited > 40, "{free} free, {limited} not");
     }
 }

@@ -29,6 +29,28 @@ pub fn leading_names(rtype: Rtype) -> LeadingNames {
     LEADING_NAMES.get(usize::from(rtype.0)).copied().unwrap_or(LeadingNames { before: 0, count: 0 })
 }
 
+/// Whether data of that type hold a name that messages may compress, or whose addresses a client will
+/// want next.
+#[inline]
+pub fn concerns_names(rtype: Rtype) -> bool {
+    CONCERNING.checked_shr(rtype.0.into()).is_some_and(|types| types & 1 != 0)
+}
+
+/// A bit for each type that does.
+static CONCERNING: u64 = {
+    let (mut types, mut row) = (0, 0);
+    while row < table::ROWS.len() {
+        let Row { rtype, target, .. } = table::ROWS[row];
+        let names =
+            (rtype.0 as usize) < COMPRESSED_END && LEADING_NAMES[rtype.0 as usize].count > 0;
+        if names || target.is_some() {
+            types |= 1 << rtype.0;
+        }
+        row += 1;
+    }
+    types
+};
+
 /// The types of RFC 1035 stand below this code, and no later one may be compressed (RFC 3597 §4).
 const COMPRESSED_END: usize = 16;
 

@@ -9,7 +9,7 @@ use super::counters::{Counters, LogLimit};
 use super::mmsg::{Batch, Datagram};
 use crate::clock::Now;
 use crate::respond::{
-    Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond,
+    Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond_to,
 };
 use crate::transfer::{MESSAGE_LEN_MAX, Outgoing, Progress};
 use crate::zone::Zone;
@@ -119,13 +119,13 @@ impl Responder {
     /// The same with answers from `make`.
     fn answer_by(
         &mut self,
-        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> Answered,
+        make: impl Fn(&mut Responder, &[u8], &Peer, &mut Vec<u8>) -> Answered,
         message: &[u8],
         peer: Peer,
         out: &mut Vec<u8>,
     ) -> Answered {
         let base = out.len();
-        let answered = guarded(|| make(self, message, peer, out)).unwrap_or_else(|panic| {
+        let answered = guarded(|| make(self, message, &peer, out)).unwrap_or_else(|panic| {
             out.truncate(base);
             if self.fail(&panic, message, out) { Answered::Once } else { Answered::Not }
         });
@@ -175,7 +175,7 @@ impl Responder {
     /// on behind the datagram that made it.
     fn answer_batch_by(
         &mut self,
-        make: impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> Answered,
+        make: impl Fn(&mut Responder, &[u8], &Peer, &mut Vec<u8>) -> Answered,
         batch: &mut Batch,
     ) {
         let (mut rest, cut_before) = (0..batch.len(), self.counters.udp_cut);
@@ -196,7 +196,7 @@ impl Responder {
     /// Answers the datagrams of a batch at the places in `rest`, which it takes one by one.
     fn answer_rest(
         &mut self,
-        make: &impl Fn(&mut Responder, &[u8], Peer, &mut Vec<u8>) -> Answered,
+        make: &impl Fn(&mut Responder, &[u8], &Peer, &mut Vec<u8>) -> Answered,
         batch: &mut Batch,
         rest: &mut Range<usize>,
     ) {
@@ -206,7 +206,7 @@ impl Responder {
                 continue;
             };
             let peer = Peer { transport: Transport::Udp, source };
-            if matches!(make(self, query, peer, answer), Answered::Once) {
+            if matches!(make(self, query, &peer, answer), Answered::Once) {
                 batch.queue_answer(index);
             }
         }
@@ -214,9 +214,9 @@ impl Responder {
 
     /// Appends the answer to `message` to `out`, if it is one message.
     #[inline]
-    fn make_answer(&mut self, message: &[u8], peer: Peer, out: &mut Vec<u8>) -> Answered {
+    fn make_answer(&mut self, message: &[u8], peer: &Peer, out: &mut Vec<u8>) -> Answered {
         let base = out.len();
-        let outcome = respond(message, peer, self.clock, &mut self.state, out);
+        let outcome = respond_to(message, peer, self.clock, &mut self.state, out);
         if self.query_log {
             log_query(message, peer.source, &out[base..], &outcome);
         }
@@ -336,7 +336,7 @@ mod tests {
     use crate::respond::Policy;
 
     /// Panics at messages that begin with a 7, when half an answer is made.
-    fn faulty(_: &mut Responder, message: &[u8], _: Peer, out: &mut Vec<u8>) -> Answered {
+    fn faulty(_: &mut Responder, message: &[u8], _: &Peer, out: &mut Vec<u8>) -> Answered {
         out.extend_from_slice(b"half an answer");
         assert!(message[0] != 7, "fault {}", message[0]);
         Answered::Once

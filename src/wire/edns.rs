@@ -167,6 +167,14 @@ impl<'m> Options<'m> {
 }
 
 impl<'m> Cookie<'m> {
+    /// The cookie that is all there is among the options of a record; none if there is anything else.
+    pub(super) fn alone(options: &'m [u8]) -> Option<Cookie<'m>> {
+        let ([c1, c2, l1, l2], value) = options.split_first_chunk()?;
+        let (code, len) = (u16::from_be_bytes([*c1, *c2]), u16::from_be_bytes([*l1, *l2]));
+        let is_alone = code == code::COOKIE && value.len() == usize::from(len);
+        if is_alone { Cookie::read(value).ok() } else { None }
+    }
+
     /// RFC 7873 §5.2.2: 8 octets, or 16 to 40.
     fn read(value: &'m [u8]) -> Result<Cookie<'m>, Fault> {
         let (&client, server) = value.split_first_chunk().ok_or(Fault::Cookie)?;
@@ -233,6 +241,22 @@ impl Opt<'_> {
 pub(super) fn opt_head(rcode: Rcode, dnssec_ok: bool) -> [u8; OPT_LEN] {
     let ([u1, u2], [_, rcode_high]) = (UDP_LEN_MAX.to_be_bytes(), (rcode.0 >> 4).to_be_bytes());
     [0, 0, 41, u1, u2, rcode_high, 0, u8::from(dnssec_ok) << 7, 0, 0, 0]
+}
+
+/// The same with a cookie alone.
+pub(super) fn opt_with_cookie(
+    rcode: Rcode,
+    dnssec_ok: bool,
+    cookie: &[u8; COOKIE_LEN],
+) -> [u8; SHORT_OPT_LEN] {
+    let mut opt = [0; SHORT_OPT_LEN];
+    let (head, option) = opt.split_at_mut(OPT_LEN);
+    head.copy_from_slice(&opt_head(rcode, dnssec_ok));
+    head[OPT_LEN - 2..].copy_from_slice(&len_octets(OPTION_LEN + COOKIE_LEN));
+    option[..2].copy_from_slice(&code::COOKIE.to_be_bytes());
+    option[2..OPTION_LEN].copy_from_slice(&len_octets(COOKIE_LEN));
+    option[OPTION_LEN..].copy_from_slice(cookie);
+    opt
 }
 
 fn value_len(parts: &[&[u8]]) -> usize {

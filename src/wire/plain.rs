@@ -1,12 +1,12 @@
 //! Queries as nearly all are, read in one pass, and answers to them that are copies.
 //!
 //! [`PlainQuery`] knows one shape: a QUERY with one question of class IN, and behind it nothing, or an
-//! OPT record of version 0 without options. [`super::request`] reads all others, and these too: what is
+//! OPT record of version 0 without options or with a cookie alone. [`super::request`] reads all others, and these too: what is
 //! read here it reads alike. [`Copies`] writes what such a query can get without a thought about names:
 //! records that stand ready, with pointers at the question.
 
 use super::codes::Rcode;
-use super::edns::{OPT_LEN, opt_head};
+use super::edns::{COOKIE_LEN, Cookie, OPT_LEN, SHORT_OPT_LEN, opt_head, opt_with_cookie};
 use super::response::{Section, length};
 use super::{HEADER_LEN, UDP_LEN_PLAIN, bits, pointer};
 use crate::name::{Name, Suffixes};
@@ -27,16 +27,18 @@ pub struct PlainQuery<'m> {
     /// QTYPE.
     pub rtype: Rtype,
     /// What the OPT record says.
-    pub opt: Option<PlainOpt>,
+    pub opt: Option<PlainOpt<'m>>,
 }
 
-/// What an OPT record without options says.
+/// What an OPT record says that holds a cookie at most.
 #[derive(Clone, Copy)]
-pub struct PlainOpt {
+pub struct PlainOpt<'m> {
     /// The longest UDP answer that the asker can take, in octets.
     pub udp_len: u16,
     /// Whether it wants DNSSEC records (RFC 3225).
     pub dnssec_ok: bool,
+    /// The cookie.
+    pub cookie: Option<Cookie<'m>>,
 }
 
 impl<'m> PlainQuery<'m> {
@@ -55,10 +57,16 @@ impl<'m> PlainQuery<'m> {
         let [t1, t2, 0, 1] = *fixed else { return None };
         let opt = match (records, rest) {
             (0, _) => None,
-            (1, &[0, 0, 41, u1, u2, _, 0, flags, _, 0, 0]) => Some(PlainOpt {
-                udp_len: u16::from_be_bytes([u1, u2]).max(UDP_LEN_PLAIN), // RFC 6891 §6.2.3
-                dnssec_ok: flags & 0x80 != 0,
-            }),
+            (1, &[0, 0, 41, u1, u2, _, 0, flags, _, 0, len, ref options @ ..])
+                if options.len() == usize::from(len) =>
+            {
+                let cookie = if len == 0 { None } else { Some(Cookie::alone(options)?) };
+                Some(PlainOpt {
+                    udp_len: u16::from_be_bytes([u1, u2]).max(UDP_LEN_PLAIN), // RFC 6891 §6.2.3
+                    dnssec_ok: flags & 0x80 != 0,
+                    cookie,
+                })
+            }
             _ => return None,
         };
         let head = &message[..message.len() - rest.len()];
@@ -75,7 +83,9 @@ pub struct Copies<'o> {
     question_end: usize,
     apex: [u8; 2],
     counts: [u16; 3],
-    opt: Option<PlainOpt>,
+    /// DO, if OPT is to be written.
+    dnssec_ok: Option<bool>,
+    cookie: Option<&'o [u8; COOKIE_LEN]>,
 }
 
 /// There is no room for the records.
@@ -83,15 +93,22 @@ pub struct Copies<'o> {
 pub struct NoRoom;
 
 impl<'o> Copies<'o> {
-    /// Begins the answer to a query, from a zone whose name has so many octets and ends the question's.
+    /// Begins the answer to a query, from a zone whose name has so many octets and ends the question's. A
+    /// `cookie` goes with OPT.
     #[inline]
     pub fn to(
         query: &PlainQuery<'_>,
+        cookie: Option<&'o [u8; COOKIE_LEN]>,
         apex_len: usize,
         len_max: u16,
         out: &'o mut Vec<u8>,
     ) -> Copies<'o> {
-        let (base, opt_len) = (out.len(), if query.opt.is_some() { OPT_LEN } else { 0 });
+        let opt_len = match (query.opt, cookie) {
+            (None, _) => 0,
+            (Some(_), None) => OPT_LEN,
+            (Some(_), Some(_)) => SHORT_OPT_LEN,
+        };
+        let base = out.len();
         out.extend_from_slice(query.head);
         let question_end = query.head.len();
         Copies {
@@ -101,7 +118,8 @@ impl<'o> Copies<'o> {
             question_end,
             apex: pointer(question_end - TYPE_AND_CLASS_LEN - apex_len),
             counts: [0; 3],
-            opt: query.opt,
+            dnssec_ok: query.opt.map(|opt| opt.dnssec_ok),
+            cookie,
         }
     }
 
@@ -186,11 +204,14 @@ impl<'o> Copies<'o> {
     }
 
     /// Ends the message: OPT, then the header.
-    #[inline]
+    #[inline(always)] // its caller knows most of what it writes
     pub fn finish(self, rcode: Rcode, authoritative: bool) {
-        let Copies { out, base, counts: [answer, authority, mut additional], opt, .. } = self;
-        if let Some(opt) = opt {
-            out.extend_from_slice(&opt_head(rcode, opt.dnssec_ok));
+        let Copies { out, base, counts: [answer, authority, mut additional], .. } = self;
+        if let Some(dnssec_ok) = self.dnssec_ok {
+            match self.cookie {
+                None => out.extend_from_slice(&opt_head(rcode, dnssec_ok)),
+                Some(cookie) => out.extend_from_slice(&opt_with_cookie(rcode, dnssec_ok, cookie)),
+            }
             additional += 1;
         }
         let Some(header) = out[base..].first_chunk_mut::<HEADER_LEN>() else { return };
@@ -219,6 +240,7 @@ impl<'o> Copies<'o> {
 mod tests {
     use super::*;
     use crate::rr::Class;
+    use crate::wire::edns::Options;
     use crate::wire::request::Reading;
 
     const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x03www\x05smith\x03edu\0\0\x01\0\x01\
@@ -232,8 +254,12 @@ mod tests {
         let question = request.question;
         assert_eq!((plain.head, plain.name), (request.head, question.name));
         assert_eq!((plain.rtype, Class::IN), (question.rtype, question.class));
-        let seen = plain.opt.map(|opt| (opt.udp_len, opt.dnssec_ok));
-        let told = request.edns.map(|edns| (edns.udp_len, edns.dnssec_ok));
+        let seen = plain.opt.map(|opt| (opt.udp_len, opt.dnssec_ok, opt.cookie));
+        let told = request.edns.map(|edns| {
+            let others = Options { cookie: None, ..edns.options };
+            assert_eq!((edns.version, others), (0, Options::default()), "{message:x?}");
+            (edns.udp_len, edns.dnssec_ok, edns.options.cookie)
+        });
         assert_eq!(seen, told, "{message:x?}");
         let expected = Suffixes::of(question.name);
         let all = |hashes: &Suffixes| {
@@ -244,20 +270,37 @@ mod tests {
         true
     }
 
+    /// The same with a cookie that has so many octets.
+    fn with_cookie(len: u8) -> Vec<u8> {
+        let option = [&[0, 10, 0, len][..], &vec![7; len.into()]].concat();
+        let mut query = [QUERY, &option].concat();
+        query[QUERY.len() - 1] = 4 + len;
+        query
+    }
+
     #[test]
     fn every_changed_octet_is_read_as_the_long_road_reads_it_or_not_at_all() {
-        assert!(compare(QUERY));
-        for at in 0..QUERY.len() {
-            let mut read = 0;
-            for value in 0..=255 {
-                let mut changed = QUERY.to_vec();
-                changed[at] = value;
-                read += u32::from(compare(&changed));
+        for query in [QUERY.to_vec(), with_cookie(8), with_cookie(24)] {
+            assert!(compare(&query));
+            for at in 0..query.len() {
+                let mut read = 0;
+                for value in 0..=255 {
+                    let mut changed = query.clone();
+                    changed[at] = value;
+                    read += u32::from(compare(&changed));
+                }
+                assert!(read > 0, "octet {at}");
             }
-            assert!(read > 0, "octet {at}");
+            for len in 0..query.len() {
+                assert!(!compare(&query[..len]), "{len} octets");
+            }
         }
-        for len in 0..QUERY.len() {
-            assert!(!compare(&QUERY[..len]), "{len} octets");
+    }
+
+    #[test]
+    fn a_cookie_of_a_length_that_none_has_is_not_read() {
+        for len in 0..=100 {
+            assert_eq!(compare(&with_cookie(len)), len == 8 || (16..=40).contains(&len), "{len}");
         }
     }
 

@@ -10,9 +10,10 @@ mod membership;
 mod names;
 mod order;
 mod places;
+pub mod splice;
 
 use super::lint::Lint;
-use super::{Flags, NegativeSoa, Node, NodeEntry, Rrset, SetEntry, Zone, denial};
+use super::{Flags, Index, NegativeSoa, Node, NodeEntry, Rrset, SetEntry, Zone, denial};
 use crate::diag::codes::{self, Code};
 use crate::diag::{Diagnostic, Severity, Span};
 use crate::name::{Name, NameBuf, hash};
@@ -127,6 +128,16 @@ impl Builder {
         } else if self.records.len() == self.lint_records_max + 1 {
             self.words.keep_only(self.soa().map(|soa| soa.data));
         }
+    }
+
+    /// Whether the first name is the zone's.
+    pub fn apex_is_first(&self) -> bool {
+        self.soa().is_some_and(|soa| soa.name == 0)
+    }
+
+    /// The number of names, and that of the last record's owner.
+    pub fn owners(&self) -> (u32, u32) {
+        (u32::try_from(self.names.hashes().len()).unwrap_or(u32::MAX), self.names.last())
     }
 
     /// Whether there are not too many records to look for what is probably not meant.
@@ -244,7 +255,7 @@ impl Builder {
             octets: Vec::with_capacity(octets),
             nodes: Vec::with_capacity(hashes.len()),
             sets: Vec::with_capacity(set_count),
-            index: self.names.index_of_nodes(apex),
+            index: Index::of(&hashes),
             denial: None,
             history: Vec::new(),
             signed: false,
@@ -354,8 +365,7 @@ impl Zone {
                 parents.push(0);
                 hashes.push(hash);
                 self.add_node(ancestor);
-                let number_of = |&number: &u32| hashes[number as usize];
-                self.index.insert_unique(hash, place(child), number_of);
+                self.index.insert(hash, place(child), |number| hashes[number as usize]);
                 causes.push(place(number));
             }
         }

@@ -31,6 +31,12 @@ impl Builder {
                 found.related.push((soa, "the zone is the owner of this SOA".into()));
             }
         }
+        self.check_aliases(zone);
+        self.check_dnames(zone);
+    }
+
+    /// An alias stands alone.
+    pub(super) fn check_aliases(&mut self, zone: &Zone) {
         let has_alias = |node: &Node<'_>| {
             node.rrsets().any(|set| matches!(set.rtype(), table::CNAME | table::DNAME))
         };
@@ -55,7 +61,6 @@ impl Builder {
                     Some(help.into());
             }
         }
-        self.check_dnames(zone);
     }
 
     /// A second record of a type that a name can have once.

@@ -14,6 +14,7 @@ use super::{Node, Position, Rrset, Zone};
 use crate::name::{Name, Suffixes};
 use crate::rr::rdata::{self, LeadingNames};
 use crate::rr::{Rtype, table};
+use std::ops::Range;
 
 /// What is known of the name in one record's data.
 #[derive(Clone, Copy)]
@@ -98,6 +99,62 @@ impl Zone {
                 let places = (set.entry.end as usize + 1..).step_by(LINK_LEN);
                 found.extend(places.zip(targets).filter(|(_, target)| *target != UNKNOWN));
             }
+        }
+        for (place, target) in found {
+            self.octets[place..place + 4].copy_from_slice(&target.to_le_bytes());
+        }
+    }
+
+    /// Finds again whom the links of these nodes name where nodes have moved. `moved` gives the new
+    /// number of a node, if what a link to it says still holds; the links of nodes that are new
+    /// (`is_new`) are found anew, and those to nobody if there `may_be` one of that name now.
+    pub(super) fn relink(
+        &mut self,
+        nodes: &[Range<u32>],
+        is_new: impl Fn(u32) -> bool,
+        moved: impl Fn(u32) -> Option<u32>,
+        may_be: impl Fn(Name<'_>) -> bool,
+    ) {
+        let mut open: Vec<(u32, usize)> = Vec::new();
+        for number in nodes.iter().flat_map(Clone::clone) {
+            let node = self.nodes[number as usize];
+            let first = node.first_set as usize;
+            for at in first..first + usize::from(node.set_count) {
+                let set = self.sets[at];
+                if table::target(set.rtype).is_none() {
+                    continue;
+                }
+                let links = set.end as usize..set.end as usize + set.count as usize * LINK_LEN;
+                let (mut is_open, mut has_nobody) = (is_new(number), false);
+                for link in self.octets[links].chunks_exact_mut(LINK_LEN) {
+                    let there = link.last_chunk_mut().expect("a link is longer");
+                    let target = match u32::from_le_bytes(*there) {
+                        same @ (UNKNOWN | NOBODY | ELSEWHERE) => {
+                            has_nobody |= same == NOBODY;
+                            Some(same)
+                        }
+                        old => moved(old & !NEEDED).map(|new| new | (old & NEEDED)),
+                    };
+                    is_open |= target.is_none();
+                    *there = target.unwrap_or(UNKNOWN).to_le_bytes();
+                }
+                let set = Rrset { zone: self, entry: &self.sets[at], ttl: None };
+                is_open |= has_nobody && set.targets().any(&may_be);
+                open.extend(is_open.then_some((number, at)));
+            }
+        }
+        self.link_sets(&open);
+    }
+
+    /// Finds whom the links of these sets name, each given with its node.
+    fn link_sets(&mut self, sets: &[(u32, usize)]) {
+        let mut suffixes = Suffixes::default();
+        let mut found: Vec<(usize, u32)> = Vec::new();
+        for &(number, at) in sets {
+            let (node, entry) = (self.node(number), &self.sets[at]);
+            let set = Rrset { zone: self, entry, ttl: None };
+            let targets = set.targets().map(|name| self.target(node, set, name, &mut suffixes));
+            found.extend((entry.end as usize + 1..).step_by(LINK_LEN).zip(targets));
         }
         for (place, target) in found {
             self.octets[place..place + 4].copy_from_slice(&target.to_le_bytes());

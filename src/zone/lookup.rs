@@ -69,7 +69,7 @@ impl Zone {
     /// The node that a name with this hash most probably has: its name is not looked at.
     #[inline]
     pub fn guess(&self, hash: u64) -> Option<u32> {
-        self.index.find(hash, |_| true).copied()
+        self.index.find(hash, |number| (number as usize) < self.nodes.len())
     }
 
     /// Where a node's name stands, and the first of its sets.
@@ -90,10 +90,10 @@ impl Zone {
 
     /// The node `*` below `encloser`, whose name hashes to `parent`.
     fn wildcard(&self, encloser: Node<'_>, parent: u64) -> Option<Node<'_>> {
-        let same = |&number: &u32| {
-            let name = self.node(number).name();
-            name.is_wildcard() && name.parent() == Some(encloser.name())
+        let same = |number: u32| {
+            let name = self.node_at(number).map(Node::name);
+            name.is_some_and(|name| name.is_wildcard() && name.parent() == Some(encloser.name()))
         };
-        self.index.find(hash::below(parent, b"\x01*")?, same).map(|&number| self.node(number))
+        self.index.find(hash::below(parent, b"\x01*")?, same).map(|number| self.node(number))
     }
 }

@@ -6,7 +6,7 @@
 //! the result for what is probably not meant.
 //!
 //! ```text
-//! index   hash of the lower-cased name → node            one open-addressing table
+//! index   hash of the lower-cased name → node            one open-addressing table, [`index`]
 //! nodes   name, flags, its RRsets                        one per name, empty non-terminals too
 //! sets    type, TTL, where the data stand                by node, then by type; signatures by the
 //!                                                        type that they cover
@@ -20,6 +20,7 @@ pub mod build;
 mod check;
 pub mod denial;
 pub mod diff;
+mod index;
 mod link;
 mod lint;
 mod lookup;
@@ -27,13 +28,13 @@ mod negative;
 pub mod set;
 
 pub use denial::Denial;
+use index::Index;
 pub use link::{Link, Target};
 pub use lookup::Position;
 pub use negative::NegativeSoa;
 
 use crate::name::{Name, Suffixes, same_octets};
 use crate::rr::{Rtype, table};
-use hashbrown::HashTable;
 use std::sync::Arc;
 
 /// One zone. See the module for how it is stored.
@@ -42,7 +43,7 @@ pub struct Zone {
     octets: Vec<u8>,
     nodes: Vec<NodeEntry>,
     sets: Vec<SetEntry>,
-    index: HashTable<u32>,
+    index: Index,
     /// How it says that something is not there, if it is signed.
     denial: Option<Box<denial::Chain>>,
     /// What changed since earlier versions, the latest last.
@@ -150,6 +151,14 @@ impl Zone {
         self.records
     }
 
+    /// The octets that it takes in memory, proofs and history aside.
+    pub fn octets(&self) -> usize {
+        self.octets.len()
+            + self.nodes.len() * size_of::<NodeEntry>()
+            + self.sets.len() * size_of::<SetEntry>()
+            + self.index.octets()
+    }
+
     /// The serial of the SOA (RFC 1035 §3.3.13).
     pub fn serial(&self) -> u32 {
         self.soa_number(SERIAL_BEFORE_END)
@@ -194,7 +203,13 @@ impl Zone {
 
     /// The node of `name`, hidden ones too.
     pub fn node_of(&self, name: Name<'_>) -> Option<Node<'_>> {
-        self.find(crate::name::hash::of(name), name.as_wire())
+        self.node_with(crate::name::hash::of(name), name)
+    }
+
+    /// The same for whom knows the hash of `name`.
+    #[inline]
+    pub fn node_with(&self, hash: u64, name: Name<'_>) -> Option<Node<'_>> {
+        self.find(hash, name.as_wire())
     }
 
     /// Every name: the apex, then those with records in the order of the file, then the rest.
@@ -217,10 +232,17 @@ impl Zone {
     /// Whether both zones hold the same records in the same order within each RRset, whatever the
     /// SOA's serial says.
     pub fn same_content(&self, other: &Zone) -> bool {
+        // names stand in the same order, most often
+        let in_place = |node: Node<'_>| {
+            let same = |twin: &Node<'_>| twin.name().as_wire() == node.name().as_wire();
+            other.node_at(node.number).filter(same)
+        };
         self.records == other.records
-            && self.nodes().all(|node| match other.node_of(node.name()) {
-                Some(twin) => node.same_content(twin),
-                None => node.entry.set_count == 0,
+            && self.nodes().all(|node| {
+                match in_place(node).or_else(|| other.node_of(node.name())) {
+                    Some(twin) => node.same_content(twin),
+                    None => node.entry.set_count == 0,
+                }
             })
     }
 
@@ -246,11 +268,12 @@ impl Zone {
     /// The node whose name hashes to `hash` and is `name` but for case.
     #[inline]
     fn find(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
-        let same = |&number: &u32| {
-            let at = self.nodes[number as usize].name as usize;
+        let same = |number: u32| {
+            let Some(node) = self.nodes.get(number as usize) else { return false };
+            let at = node.name as usize;
             self.octets.get(at..at + name.len()).is_some_and(|there| same_octets(there, name))
         };
-        self.index.find(hash, same).map(|&number| self.node(number))
+        self.index.find(hash, same).map(|number| self.node(number))
     }
 
     /// The node of the rightmost `labels` labels of `name`.

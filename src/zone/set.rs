@@ -1,10 +1,14 @@
 //! All zones that are served, and the one that a name belongs to.
 
 use super::Zone;
+use super::index::Index;
 use crate::name::{Name, NameBuf, Suffixes, same_octets};
 use crate::rr::{Rtype, table};
-use hashbrown::HashTable;
+use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Room in the index for each zone: that is nothing beside the zone, and each query looks there.
+const PLACES_PER_ZONE: usize = 4;
 
 /// What is known of one zone.
 #[derive(Clone, Debug)]
@@ -29,13 +33,21 @@ pub struct Change {
 /// The zones by apex. It belongs to the loop alone; a reload replaces one slot between two polls.
 #[derive(Default)]
 pub struct ZoneSet {
-    table: HashTable<(u64, NameBuf, Slot)>,
+    entries: Vec<Entry>,
+    /// The places of the entries, by the hash of the apex.
+    index: Index,
     /// Labels of the longest apex: no longer suffix needs a look.
     labels_max: usize,
     /// How many apexes stand below a name, by its hash. Names that share one count together.
-    below: HashTable<(u64, u32)>,
+    below: HashMap<u64, u32>,
     /// How many are large.
     large: usize,
+}
+
+struct Entry {
+    hash: u64,
+    apex: NameBuf,
+    slot: Slot,
 }
 
 impl ZoneSet {
@@ -44,11 +56,7 @@ impl ZoneSet {
     pub fn apply(&mut self, change: Change) -> Option<Slot> {
         let hash = crate::name::hash::of(change.apex.as_name());
         self.labels_max = self.labels_max.max(change.apex.as_name().label_count());
-        let same = |entry: &(u64, NameBuf, Slot)| entry.1 == change.apex;
-        let old = match self.table.find_entry(hash, same) {
-            Ok(entry) => Some(entry.remove().0.2),
-            Err(_) => None,
-        };
+        let old = self.remove(hash, &change.apex);
         let is_large = |slot: &Option<Slot>| slot.as_ref().is_some_and(Slot::is_large);
         self.large += usize::from(is_large(&change.slot));
         self.large -= usize::from(is_large(&old));
@@ -58,39 +66,53 @@ impl ZoneSet {
             _ => {}
         }
         if let Some(slot) = change.slot {
-            self.table.insert_unique(hash, (hash, change.apex, slot), |entry| entry.0);
+            let room = PLACES_PER_ZONE * (self.entries.len() + 1);
+            self.index.reserve(room, |place| self.entries[place as usize].hash);
+            let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+            self.entries.push(Entry { hash, apex: change.apex, slot });
+            self.index.insert(hash, place, |place| self.entries[place as usize].hash);
         }
         old
+    }
+
+    /// Takes a zone out. The last entry takes its place.
+    fn remove(&mut self, hash: u64, apex: &NameBuf) -> Option<Slot> {
+        let entries = &self.entries;
+        let is = |place: u32| entries.get(place as usize).is_some_and(|entry| entry.apex == *apex);
+        let place = self.index.remove(hash, is)?;
+        let (removed, moved) = (self.entries.swap_remove(place as usize), self.entries.len());
+        if let Some(last) = self.entries.get(place as usize) {
+            self.index.remove(last.hash, |place| place as usize == moved);
+            self.index.insert(last.hash, place, |place| self.entries[place as usize].hash);
+        }
+        Some(removed.slot)
     }
 
     /// Whether the apex of another zone may stand below `apex`. At times it is thought so in error.
     pub fn has_zones_below(&self, apex: Name<'_>) -> bool {
         let hash = crate::name::hash::of(apex);
-        self.below.find(hash, |entry| entry.0 == hash).is_some()
+        self.below.contains_key(&hash)
     }
 
     fn count_below(&mut self, apex: Name<'_>, change: i32) {
         for hash in apex.ancestors().skip(1).map(crate::name::hash::of) {
-            let entry = self.below.entry(hash, |entry| entry.0 == hash, |entry| entry.0);
-            let mut entry = entry.or_insert((hash, 0));
-            entry.get_mut().1 = entry.get().1.saturating_add_signed(change);
-            if entry.get().1 == 0 {
-                entry.remove();
+            let count = self.below.entry(hash).or_insert(0);
+            *count = count.saturating_add_signed(change);
+            if *count == 0 {
+                self.below.remove(&hash);
             }
         }
     }
 
     /// The zone whose apex is the longest suffix of `name` with at most `labels` labels (RFC 1034
     /// §4.3.2 step 2): its slot, and how many labels its apex has.
-    #[inline]
+    #[inline(never)] // with registers of its own
     pub fn find(&self, name: Name<'_>, hashes: &Suffixes, labels: usize) -> Option<(&Slot, usize)> {
         let mut labels = labels.min(self.labels_max);
         loop {
             let suffix = &name.as_wire()[hashes.offset(labels)..];
-            let same =
-                |entry: &(u64, NameBuf, Slot)| same_octets(entry.1.as_name().as_wire(), suffix);
-            if let Some(entry) = self.table.find(hashes.hash(labels), same) {
-                return Some((&entry.2, labels));
+            if let Some(entry) = self.entry(hashes.hash(labels), suffix) {
+                return Some((&entry.slot, labels));
             }
             labels = labels.checked_sub(1)?;
         }
@@ -114,13 +136,19 @@ impl ZoneSet {
 
     /// The slot of the zone whose apex is `apex`.
     pub fn get(&self, apex: Name<'_>) -> Option<&Slot> {
-        let same = |entry: &(u64, NameBuf, Slot)| entry.1.as_name() == apex;
-        self.table.find(crate::name::hash::of(apex), same).map(|entry| &entry.2)
+        self.entry(crate::name::hash::of(apex), apex.as_wire()).map(|entry| &entry.slot)
+    }
+
+    #[inline(always)] // one look-up of many
+    fn entry(&self, hash: u64, apex: &[u8]) -> Option<&Entry> {
+        let is = |entry: &&Entry| same_octets(entry.apex.as_name().as_wire(), apex);
+        let same = |place: u32| self.entries.get(place as usize).filter(is).is_some();
+        self.entries.get(self.index.find(hash, same)? as usize)
     }
 
     /// The zones that answer, in no order.
     pub fn zones(&self) -> impl Iterator<Item = &Zone> {
-        self.table.iter().filter_map(|entry| entry.2.zone())
+        self.entries.iter().filter_map(|entry| entry.slot.zone())
     }
 
     /// Whether one of the zones is large, see [`Zone::is_large`].
@@ -130,12 +158,12 @@ impl ZoneSet {
 
     /// The number of zones, broken ones included.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.entries.is_empty()
     }
 }
 

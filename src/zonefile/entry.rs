@@ -51,7 +51,8 @@ impl Reader<'_> {
         self.told.clear();
         self.told.extend(told(entry, &head).iter().map(|&word| entry.span(word)));
         let rtype = entry.span(head.rtype_word);
-        (self.sink)(record, Place { record: whole, rtype, words: &self.told });
+        let starts = self.cuts.state();
+        (self.sink)(record, Place { record: whole, rtype, words: &self.told, starts });
         Ok(())
     }
 

@@ -22,6 +22,7 @@ pub mod fix;
 pub mod format;
 mod generate;
 mod lex;
+pub mod part;
 mod quote;
 mod slip;
 mod strings;
@@ -30,6 +31,7 @@ use crate::diag::{Diagnostic, Report, SourceId, SourceMap, Span, codes};
 use crate::name::{Name, NameBuf};
 use crate::rr::text::{self, Word, Words};
 use crate::rr::{Record, table};
+use part::State;
 use std::sync::Arc;
 
 /// How deep `$INCLUDE` can go: a file that includes itself under ever new names ends here.
@@ -55,6 +57,8 @@ pub struct Place<'w> {
     /// The words of the data that are told about: the names that point at something, by the row of
     /// the type; of an SOA all; of other types the last one.
     pub words: &'w [Span],
+    /// What holds where it begins, if one of the [cuts](part::cuts) asked for is there.
+    pub starts: Option<&'w State>,
 }
 
 /// Reads an included file: the path as written, and the file that includes it by number. Gives the
@@ -76,27 +80,7 @@ pub fn read(
     include: Include<'_>,
     sink: Sink<'_>,
 ) -> Report {
-    let mut reader = Reader {
-        report: Report::default(),
-        include,
-        sink,
-        context: Context { origin, ..Context::default() },
-        name: NameBuf::root(),
-        rdata: Vec::new(),
-        told: Vec::new(),
-        open: Vec::new(),
-        generated_len: 0,
-    };
-    if let Some(source) = reader.report.sources.add(name.to_string(), text) {
-        reader.open.push(source);
-        reader.file(source);
-    } else {
-        let empty = reader.report.sources.add(name.to_string(), Vec::new()).unwrap_or_default();
-        let what = "the file has 4 GiB or more";
-        let span = Span { source: empty, ..Span::default() };
-        reader.find(Diagnostic::new(&codes::FILE_UNREADABLE, span, what));
-    }
-    reader.report
+    part::read(name, text, &State::at(origin), &[], include, sink).0
 }
 
 /// What one entry hands to the next.
@@ -141,6 +125,8 @@ struct Reader<'r> {
     open: Vec<SourceId>,
     /// The octets that `$GENERATE` lines have been written out to.
     generated_len: usize,
+    /// Where parts may begin that are still ahead.
+    cuts: part::Ahead<'r>,
 }
 
 impl Reader<'_> {
@@ -153,6 +139,7 @@ impl Reader<'_> {
             match lexer.next_entry(&mut words) {
                 Ok(None) => break,
                 Ok(Some(shape)) => {
+                    self.pass_cut(words[0].start);
                     let (text, words) = (&text[..], &words[..]);
                     let outcome = self.entry(Entry { source, text, shape, words, origin: None });
                     if let Err(found) = outcome {

@@ -5,8 +5,7 @@
 //! kept, for the zone is indexed by it, too.
 
 use crate::name::{Name, hash};
-use hashbrown::HashTable;
-use std::cmp::Ordering;
+use crate::zone::index::Index;
 
 /// See the module.
 #[derive(Default)]
@@ -15,7 +14,7 @@ pub(super) struct Names {
     /// Where each name starts in the octets.
     starts: Vec<u32>,
     hashes: Vec<u64>,
-    index: HashTable<u32>,
+    index: Index,
     /// The number of the name asked for last.
     last: u32,
 }
@@ -25,8 +24,7 @@ impl Names {
     pub(super) fn reserve(&mut self, names: usize) {
         self.starts.reserve(names);
         self.hashes.reserve(names);
-        let hashes = &self.hashes;
-        self.index.reserve(names, |&number| hashes[number as usize]);
+        self.index.reserve(self.hashes.len() + names, |number| self.hashes[number as usize]);
     }
 
     /// The number of `name`, a new one if need be, and whether it was spelled like this when it came
@@ -36,15 +34,20 @@ impl Names {
             return (self.last, true);
         }
         let hash = self.hash_of(name);
-        let found = self.index.find(hash, |&number| self.is(number, name)).copied();
+        let found = self.index.find(hash, |number| self.is(number, name));
         let number = found.unwrap_or_else(|| self.add(name, hash));
         self.last = number;
         (number, self.is_spelled(number, name))
     }
 
+    /// The number asked for last.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
     /// The number that `name` has.
     pub(super) fn find(&self, name: Name<'_>) -> Option<u32> {
-        self.index.find(hash::of(name), |&number| self.is(number, name)).copied()
+        self.index.find(hash::of(name), |number| self.is(number, name))
     }
 
     /// The name of that number.
@@ -62,21 +65,6 @@ impl Names {
         &self.hashes
     }
 
-    /// The index of nodes that stand in the order of the names, but for that of the name numbered
-    /// `first`, which stands in front.
-    pub(super) fn index_of_nodes(&self, first: u32) -> HashTable<u32> {
-        let mut index = self.index.clone();
-        index.shrink_to_fit(|&number| self.hashes[number as usize]);
-        if first > 0 {
-            index.iter_mut().for_each(|number| match (*number).cmp(&first) {
-                Ordering::Less => *number += 1,
-                Ordering::Equal => *number = 0,
-                Ordering::Greater => {}
-            });
-        }
-        index
-    }
-
     /// The octets that they take.
     pub(super) fn octet_count(&self) -> usize {
         self.octets.len()
@@ -88,12 +76,13 @@ impl Names {
         self.hashes.push(hash);
         self.octets.extend_from_slice(name.as_wire());
         let hashes = &self.hashes;
-        self.index.insert_unique(hash, number, |&other| hashes[other as usize]);
+        self.index.insert(hash, number, |other| hashes[other as usize]);
         number
     }
 
     fn is(&self, number: u32, name: Name<'_>) -> bool {
-        self.is_spelled(number, name) || self.get(number) == name
+        self.is_spelled(number, name)
+            || (number as usize) < self.starts.len() && self.get(number) == name
     }
 
     /// Whether the name of that number is `name`, in the same case of letters. No name is the start of
