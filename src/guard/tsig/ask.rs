@@ -59,7 +59,8 @@ impl Asked {
         if tsig.key.as_name() != self.key.name() || algorithm != Some(self.key.algorithm()) {
             return Err(Doubt::OtherKey);
         }
-        let (shortest, whole) = (self.key.algorithm().mac_len_min(), self.key.algorithm().mac_len());
+        let (shortest, whole) =
+            (self.key.algorithm().mac_len_min(), self.key.algorithm().mac_len());
         let mut hasher = self.key.hasher();
         hasher.mac_before(&self.mac);
         hasher.signed(&answer[..at], &tsig);
