@@ -37,7 +37,7 @@
 //! `tests/tidy.rs` reads the `use crate::` lines and holds this table:
 //! `clock → –`, `name → –`, `rr → name`, `diag → –`, `wire → rr name`, `zonefile → rr name diag`, `config → diag`,
 //! `zone → rr name diag`, `answer → zone wire rr name`,
-//! `guard → wire name clock`, `transfer → guard zone wire rr name`,
+//! `guard → wire name clock`, `transfer → guard zone wire rr name clock`,
 //! `respond → answer guard transfer zone wire rr name clock`,
 //! `explain → respond answer zone wire rr name clock`,
 //! `sandbox → –`, `reload → sandbox zonefile zone rr name diag`,

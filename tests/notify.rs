@@ -1,5 +1,5 @@
 //! Announcements over a network that loses, doubles and reorders, between a primary and secondaries that
-//! restart.
+//! restart, one of which signs; the primary's clock jumps, and somebody answers without the key.
 //!
 //! A seed decides everything. In the end the network is good for a while, and then each secondary has
 //! the last version of each zone, or was given up; and nothing is sent any more.
@@ -9,16 +9,25 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use zonesmith::name::Name;
+use std::sync::Arc;
+use zonesmith::clock::Now;
+use zonesmith::guard::tsig::{Algorithm, Key, Keys, Verdict};
+use zonesmith::name::{Name, NameBuf};
 use zonesmith::reload::load::{Lints, load_text};
-use zonesmith::transfer::notify::{Action, Event, Notifier, OPEN_MAX};
+use zonesmith::transfer::notify::{Action, Event, Notifier, OPEN_MAX, Target};
 use zonesmith::wire::HEADER_LEN;
+use zonesmith::wire::message::last_record_at;
+use zonesmith::wire::tsig::Tsig;
 use zonesmith::zone::{Zone, serial_of};
 
 /// Seeds of a run.
 const SEEDS: u64 = 200;
 const STEPS: usize = 300;
 const ZONES: usize = 5;
+/// When it begins, in seconds since 1970.
+const START_S: u64 = 1_700_000_000;
+/// By how much the primary's clock is wrong, in seconds: more than a signature permits, or not.
+const CLOCK_OFF_S: [i64; 4] = [-400, 0, 200, 400];
 
 /// A generator of numbers that look like chance: xorshift.
 struct Dice(u64);
@@ -44,6 +53,39 @@ fn secondaries() -> [SocketAddr; 2] {
     ["192.0.2.1:53", "[2001:db8::1]:53"].map(|address| address.parse().unwrap())
 }
 
+/// They are told so, and the last one has a key.
+fn targets(keys: &Keys) -> Vec<Target> {
+    let [first, last] = secondaries();
+    let key = keys.find(key_name().as_name()).map(Arc::clone);
+    vec![Target { address: first, key: None }, Target { address: last, key }]
+}
+
+fn key_name() -> NameBuf {
+    "pair.example.".parse().unwrap()
+}
+
+fn keys() -> Keys {
+    let mut keys = Keys::default();
+    let key =
+        Key::new(key_name().as_name(), Algorithm::ALL[0], b"a secret of thirty-two octets...");
+    keys.add(key.unwrap()).unwrap();
+    keys
+}
+
+fn at(now_ms: u64) -> Now {
+    Now { unix_s: START_S + now_ms / 1000, monotonic_ms: now_ms }
+}
+
+/// A message without its signature.
+fn unsigned(message: &[u8]) -> Vec<u8> {
+    let mut message = message.to_vec();
+    if message[11] == 1 {
+        message.truncate(last_record_at(&message).unwrap());
+        message[11] = 0;
+    }
+    message
+}
+
 /// The serial that an announcement carries, of which zone.
 fn read(message: &[u8]) -> (Box<[u8]>, u32) {
     assert_eq!(message[2..12], [0x24, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
@@ -62,7 +104,9 @@ fn answer(message: &[u8], rcode: u8) -> Vec<u8> {
 struct World {
     dice: Dice,
     notifier: Notifier,
+    keys: Keys,
     now_ms: u64,
+    clock_off_s: i64,
     serials: [u32; ZONES],
     /// Under way to secondaries, and back.
     there: Vec<(SocketAddr, Vec<u8>)>,
@@ -78,13 +122,16 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1));
-        let notifier = Notifier::new(&secondaries(), seed);
+        let keys = keys();
+        let notifier = Notifier::new(&targets(&keys), seed);
         let (there, back) = (Vec::new(), Vec::new());
         let (known, down, gave_up) = (HashMap::new(), HashSet::new(), HashSet::new());
         World {
             dice,
             notifier,
+            keys,
             now_ms: 0,
+            clock_off_s: 0,
             serials: [0; ZONES],
             there,
             back,
@@ -101,6 +148,7 @@ impl World {
             self.step();
         }
         self.down.clear();
+        self.clock_off_s = 0;
         while self.notifier.deadline_ms().is_some() {
             while !self.there.is_empty() || !self.back.is_empty() {
                 self.deliver(false);
@@ -125,19 +173,22 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.dice.below(8) {
+        match self.dice.below(9) {
             0 => self.change(),
             1 if self.dice.below(4) == 0 => self.restart(),
             1 => self.toggle(),
             2..=4 => self.deliver(true),
             5 => self.answer(true),
             6 => self.wait(),
+            7 => self.clock_off_s = CLOCK_OFF_S[self.dice.below(CLOCK_OFF_S.len())],
             _ => self.stranger(),
         }
     }
 
     fn happen(&mut self, event: Event<'_>) {
-        for action in self.notifier.step(event, self.now_ms) {
+        let mut now = at(self.now_ms);
+        now.unix_s = now.unix_s.checked_add_signed(self.clock_off_s).unwrap();
+        for action in self.notifier.step(event, now) {
             match action {
                 Action::Send(to, message) => {
                     self.sent += 1;
@@ -145,6 +196,7 @@ impl World {
                 }
                 Action::GaveUp(to, _) => drop(self.gave_up.insert(to)),
                 Action::Refused(_, _, rcode) => assert_eq!(rcode, 5),
+                Action::Doubted(from, _) => assert_eq!(from, secondaries()[1], "it has a key"),
             }
         }
     }
@@ -158,7 +210,7 @@ impl World {
 
     /// The server ends and starts again, and says all that it serves.
     fn restart(&mut self) {
-        self.notifier = Notifier::new(&secondaries(), self.dice.0);
+        self.notifier = Notifier::new(&targets(&self.keys), self.dice.0);
         for number in (0..ZONES).filter(|&number| self.serials[number] > 0).collect::<Vec<_>>() {
             let zone = zone(number, self.serials[number]);
             self.happen(Event::Changed(&zone));
@@ -186,11 +238,34 @@ impl World {
         if is_bad && self.dice.below(5) == 0 {
             self.there.push((to, message.clone()));
         }
-        let (zone, serial) = read(&message);
+        let back = match message[11] {
+            0 => self.hear(to, &message),
+            _ if is_bad && self.dice.below(4) == 0 => answer(&unsigned(&message), 0), // somebody else
+            _ => self.hear_signed(to, &message),
+        };
+        self.back.push((to, back));
+    }
+
+    /// A secondary takes in what it is told; gives its answer.
+    fn hear(&mut self, to: SocketAddr, message: &[u8]) -> Vec<u8> {
+        let (zone, serial) = read(message);
         let known = self.known.entry((to, zone)).or_default();
         *known = serial.max(*known);
-        let rcode = if self.dice.below(6) == 0 { 5 } else { 0 };
-        self.back.push((to, answer(&message, rcode)));
+        answer(message, if self.dice.below(6) == 0 { 5 } else { 0 })
+    }
+
+    /// The same with a signature, where its own clock is right.
+    fn hear_signed(&mut self, to: SocketAddr, message: &[u8]) -> Vec<u8> {
+        let now_s = at(self.now_ms).unix_s;
+        let (end, plain) = (last_record_at(message).unwrap(), unsigned(message));
+        let tsig = Tsig::read(message, end).unwrap();
+        let (mut signer, mut answer) = match self.keys.verify(message, &tsig, end, now_s) {
+            Verdict::Signed(signer) => (signer, self.hear(to, &plain)),
+            Verdict::BadTime(signer) => (signer, answer(&plain, 9)),
+            verdict => panic!("{verdict:?}"),
+        };
+        signer.sign_next(&mut answer, 0, now_s);
+        answer
     }
 
     fn answer(&mut self, is_bad: bool) {
@@ -207,7 +282,7 @@ impl World {
     /// Octets from anywhere mean nothing.
     fn stranger(&mut self) {
         let mut message = match self.there.first() {
-            Some((_, message)) => answer(message, 0),
+            Some((_, message)) => answer(&unsigned(message), 0),
             None => return,
         };
         let from = "198.51.100.1:53".parse().unwrap();
@@ -256,10 +331,10 @@ fn each_secondary_hears_of_the_last_version_or_is_given_up() {
 #[test]
 fn who_does_not_answer_is_asked_ever_less_often_and_then_no_more() {
     let secondary = secondaries()[0];
-    let mut notifier = Notifier::new(&[secondary], 7);
+    let mut notifier = Notifier::new(&[Target { address: secondary, key: None }], 7);
     let (mut sent, mut now_ms) = (Vec::new(), 0);
-    let mut event = notifier.step(Event::Changed(&zone(0, 1)), 0);
-    event.extend(notifier.step(Event::Changed(&zone(1, 1)), 0));
+    let mut event = notifier.step(Event::Changed(&zone(0, 1)), at(0));
+    event.extend(notifier.step(Event::Changed(&zone(1, 1)), at(0)));
     loop {
         for action in event {
             match action {
@@ -275,19 +350,19 @@ fn who_does_not_answer_is_asked_ever_less_often_and_then_no_more() {
             }
         }
         now_ms = notifier.deadline_ms().unwrap();
-        event = notifier.step(Event::Tick, now_ms);
+        event = notifier.step(Event::Tick, at(now_ms));
     }
 }
 
 #[test]
 fn many_zones_wait_their_turn_and_a_silent_secondary_is_spared_most() {
     let secondary = secondaries()[0];
-    let mut notifier = Notifier::new(&[secondary], 7);
-    let changed = |number| notifier.step(Event::Changed(&zone(number, 1)), 0).len();
+    let mut notifier = Notifier::new(&[Target { address: secondary, key: None }], 7);
+    let changed = |number| notifier.step(Event::Changed(&zone(number, 1)), at(0)).len();
     assert_eq!((0..200).map(changed).sum::<usize>(), OPEN_MAX);
     let mut given_up = 0;
     while let Some(now_ms) = notifier.deadline_ms() {
-        for action in notifier.step(Event::Tick, now_ms) {
+        for action in notifier.step(Event::Tick, at(now_ms)) {
             if let Action::GaveUp(_, count) = action {
                 given_up += count;
             }

@@ -3,12 +3,16 @@
 use super::serve::{Stopped, cannot_run};
 use super::{EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, Keygen, output};
 use crate::guard::acl::Askers;
-use crate::guard::tsig::{self, Algorithm, Keys, MAC_LEN_MAX};
-use crate::name::NameBuf;
+use crate::guard::tsig::{self, Algorithm, Key, Keys, MAC_LEN_MAX};
+use crate::name::{Name, NameBuf};
 use crate::server::keys::{self, Exposure};
 use crate::server::secrets;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Slips of a key's name that is probably meant.
+const SLIPS_MAX: usize = 2;
 
 /// Prints a new key as a file has it.
 pub(super) fn generate(keygen: &Keygen) -> ExitCode {
@@ -49,21 +53,34 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Keys, Stopped> {
     Ok(keys)
 }
 
-/// Sees to it that every key that a flag names is in a file.
+/// Sees to it that every key that a rule names is in a file.
 pub(super) fn check_named<'a>(
-    named: impl Iterator<Item = &'a Askers>,
+    rules: impl Iterator<Item = &'a Askers>,
     keys: &Keys,
 ) -> Result<(), Stopped> {
-    let mut unknown =
-        named.filter(|askers| askers.key().is_some_and(|key| keys.find(key).is_none()));
-    match unknown.next() {
-        None => Ok(()),
-        Some(askers) => {
-            let what = format!("{askers}: no key file has that key");
-            cannot_run(&what, "name the file that has it with `--key FILE`");
-            Err(Stopped(EXIT_COMMAND_LINE))
+    for askers in rules {
+        if let Some(name) = askers.key() {
+            named(name, &askers.to_string(), keys)?;
         }
     }
+    Ok(())
+}
+
+/// The key of that name, which `place` has.
+pub(super) fn named(name: Name<'_>, place: &str, keys: &Keys) -> Result<Arc<Key>, Stopped> {
+    if let Some(key) = keys.find(name) {
+        return Ok(Arc::clone(key));
+    }
+    let shown = name.to_string();
+    let others = keys.iter().map(|key| key.name().to_string());
+    let near = others.map(|other| (strsim::osa_distance(&other, &shown), other));
+    let near = near.filter(|(slips, _)| *slips <= SLIPS_MAX).min();
+    let advice = match near {
+        Some((_, other)) => format!("did you mean `{}`?", other.trim_end_matches('.')),
+        None => "name the file that has it with `--key FILE`".to_string(),
+    };
+    cannot_run(&format!("{place}: no key file has that key"), &advice);
+    Err(Stopped(EXIT_COMMAND_LINE))
 }
 
 /// Reads the name of an algorithm.

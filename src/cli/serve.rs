@@ -2,6 +2,7 @@
 //! the zones, then the loop.
 
 use super::config::{self, ConfigFile, Wanted, ZoneRules};
+use super::transfers::Secondary;
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
     guards, keys, live,
@@ -11,6 +12,8 @@ use crate::diag::{Severity, render};
 use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
 use crate::guard::rrl::Limiter;
+use crate::guard::tsig::Keys;
+use crate::name::NameBuf;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
@@ -21,6 +24,7 @@ use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
 use crate::server::{Server, Settings, secrets};
+use crate::transfer::notify::Target;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -69,6 +73,7 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     let cookies = cookies(serve)?;
     let keys = keys::read(serve.guards.key_files())?;
     keys::check_named(serve.guards.access().with_keys(), &keys)?;
+    let secondaries = secondaries(serve, &keys)?;
     let (library, mut state) = load(serve, &sources, copies, &mut settings)?;
     state.cookies = cookies;
     state.keys = keys;
@@ -78,7 +83,7 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
     let watched = live::watch(serve, typed.to_vec(), file, &mut server);
     watched.map_err(|error| cannot_run(&error, ""))?;
-    announce(serve, &mut server)?;
+    announce(&secondaries, &mut server)?;
     serve_zones(server, library, &addresses)
 }
 
@@ -268,7 +273,7 @@ fn load(
         copies,
         serials: std::mem::take(&mut settings.serials),
         history: settings.transfer_acl.is_some() || settings.zone_acls.has_transfers(),
-        secondaries: serve.transfers.secondaries().to_vec(),
+        secondaries: serve.transfers.secondaries().iter().map(|it| it.address).collect(),
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();
@@ -381,9 +386,19 @@ fn serve_zones(server: Server, library: Library, addresses: &[SocketAddr]) -> Re
     served.map(|_| ()).map_err(|error| cannot_run(&error, ""))
 }
 
+/// Who is told of changes, with the keys that were named.
+fn secondaries(serve: &Serve, keys: &Keys) -> Result<Vec<Target>, Stopped> {
+    let target = |secondary: &Secondary| {
+        let name = secondary.key.as_ref().map(NameBuf::as_name);
+        let place = |name| format!("{}+key:{name}", secondary.address);
+        let key = name.map(|name| keys::named(name, &place(name), keys)).transpose()?;
+        Ok(Target { address: secondary.address, key })
+    };
+    serve.transfers.secondaries().iter().map(target).collect()
+}
+
 /// Has zones announced to secondaries, if there are any.
-fn announce(serve: &Serve, server: &mut Server) -> Result<(), Stopped> {
-    let secondaries = serve.transfers.secondaries();
+fn announce(secondaries: &[Target], server: &mut Server) -> Result<(), Stopped> {
     if secondaries.is_empty() {
         return Ok(());
     }

@@ -10,13 +10,18 @@
 //! … and the next    = HMAC(MAC before, message without TSIG, time and fudge)         §5.3.1
 //! ```
 //!
-//! A MAC is to be whole, as ours are, unless the key's file says how short it may be (§7). The last time that a key was used is not kept (§5.2.3 recommends it): queries over UDP may
-//! overtake each other, and one that is sent again gets what it got before, and changes nothing.
+//! [`Asked`] is the other side: it signs what we ask, and says whether the answer counts.
+//!
+//! A MAC is to be whole, as ours are, unless the key's file says how short it may be (§7). The last
+//! time that a key was used is not kept (§5.2.3 recommends it): queries over UDP may overtake each
+//! other, and one that is sent again gets what it got before, and changes nothing.
 
+mod ask;
 mod file;
 mod key;
 mod sign;
 
+pub use ask::{Asked, Doubt};
 pub use file::{KeyFileError, KeyFileProblem, is_printable, print, read};
 pub use key::{Algorithm, KEY_NAME_LEN_MAX, Key, Keys, MAC_LEN_MAX, SameName};
 pub use sign::{Signer, refusal_len, refuse};
@@ -60,7 +65,7 @@ impl Keys {
             return Verdict::BadLength; // §5.2.2.1
         }
         let mut hasher = key.hasher();
-        hasher.query(&message[..at], tsig);
+        hasher.signed(&message[..at], tsig);
         if !hasher.is(tsig.mac) {
             return Verdict::BadSignature; // §5.2.2
         }
@@ -76,9 +81,9 @@ impl Keys {
 }
 
 impl Hasher {
-    /// Takes in a query as it was before it was signed (§4.3.2): with its own id, and without the
+    /// Takes in a message as it was before it was signed (§4.3.2): with its own id, and without the
     /// record that signs it.
-    fn query(&mut self, message: &[u8], tsig: &Tsig<'_>) {
+    fn signed(&mut self, message: &[u8], tsig: &Tsig<'_>) {
         let (header, rest) = message.split_at(HEADER_LEN);
         let records = u16::from_be_bytes([header[10], header[11]]).wrapping_sub(1);
         self.update(&tsig.original_id);

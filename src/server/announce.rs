@@ -2,13 +2,14 @@
 
 use super::event::Event;
 use super::listen::Listener;
-use crate::transfer::notify::{Action, Event as Happening, Notifier};
+use crate::clock::Now;
+use crate::transfer::notify::{Action, Event as Happening, Notifier, Target};
 use crate::zone::Zone;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Answers taken within one turn of the loop.
 const ANSWERS_MAX: usize = 64;
@@ -28,7 +29,7 @@ pub(super) struct Announcer {
 impl Announcer {
     /// Opens what is needed to reach `secondaries`.
     pub(super) fn open(
-        secondaries: &[SocketAddr],
+        secondaries: &[Target],
         sources: &[SocketAddr],
         seed: u64,
         registry: &Registry,
@@ -36,7 +37,7 @@ impl Announcer {
     ) -> io::Result<Announcer> {
         let mut sockets = Vec::new();
         for is_ipv4 in [true, false] {
-            if secondaries.iter().any(|secondary| secondary.is_ipv4() == is_ipv4) {
+            if secondaries.iter().any(|it| it.address.is_ipv4() == is_ipv4) {
                 let source = source(sources, is_ipv4);
                 let mut socket = UdpSocket::bind(source)?;
                 registry.register(&mut socket, Event::Notify.token(), Interest::READABLE)?;
@@ -65,7 +66,7 @@ impl Announcer {
 
     /// Announces a version of a zone.
     pub(super) fn announce(&mut self, zone: &Zone, now: Instant) {
-        let actions = self.notifier.step(Happening::Changed(zone), self.millis(now));
+        let actions = self.notifier.step(Happening::Changed(zone), self.clock(now));
         self.carry_out(actions);
     }
 
@@ -75,7 +76,7 @@ impl Announcer {
             self.take_answers(now);
         }
         if self.deadline().is_some_and(|deadline| deadline <= now) {
-            let actions = self.notifier.step(Happening::Tick, self.millis(now));
+            let actions = self.notifier.step(Happening::Tick, self.clock(now));
             self.carry_out(actions);
         }
     }
@@ -91,7 +92,7 @@ impl Announcer {
                 return;
             };
             let happening = Happening::Received(from, &answer[..len]);
-            let actions = self.notifier.step(happening, self.millis(now));
+            let actions = self.notifier.step(happening, self.clock(now));
             self.carry_out(actions);
         }
     }
@@ -102,6 +103,9 @@ impl Announcer {
                 Action::Send(to, message) => self.send(to, &message),
                 Action::Refused(from, zone, rcode) => {
                     log::warn!("{from} answers RCODE {rcode} to the announcement of {zone}");
+                }
+                Action::Doubted(from, doubt) => {
+                    log::warn!("{from}: its answer to an announcement does not count: it {doubt}");
                 }
                 Action::GaveUp(to, count) => {
                     let zones = if count == 1 { "zone was" } else { "zones were" };
@@ -124,8 +128,11 @@ impl Announcer {
         }
     }
 
-    fn millis(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    fn clock(&self, now: Instant) -> Now {
+        let elapsed = now.saturating_duration_since(self.start).as_millis();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let monotonic_ms = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        Now { unix_s: since.as_secs(), monotonic_ms }
     }
 }
 

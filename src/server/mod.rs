@@ -49,6 +49,7 @@ pub use watched::Look;
 use crate::name::NameBuf;
 use crate::reload::Command;
 use crate::respond::State;
+use crate::transfer::notify::Target;
 use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
 use announce::Announcer;
@@ -169,7 +170,7 @@ impl Server {
     ///
     /// # Errors
     /// Those of the kernel about sockets.
-    pub fn announce_to(&mut self, secondaries: &[SocketAddr], seed: u64) -> io::Result<()> {
+    pub fn announce_to(&mut self, secondaries: &[Target], seed: u64) -> io::Result<()> {
         let (registry, now) = (self.poll.registry(), self.responder.now);
         let mut announcer = Announcer::open(secondaries, &self.sources, seed, registry, now)?;
         self.responder.state.zones.zones().for_each(|zone| announcer.announce(zone, now));

@@ -5,7 +5,12 @@
 //! likes, or until it has not for some minutes: then it is on its own, and asks by itself when the SOA
 //! says so. A secondary that was silent all that time is told nothing of what still waits, either.
 //! A newer version takes the place of an older one, and begins anew.
+//!
+//! What is told to a secondary with a key is signed with it, each sending at its own time, and only an
+//! answer that is signed for one of the sendings is one.
 
+use crate::clock::Now;
+use crate::guard::tsig::{Asked, Doubt, Key};
 use crate::name::Name;
 use crate::rr::table;
 use crate::wire::{HEADER_LEN, bits};
@@ -34,6 +39,15 @@ pub struct Notifier {
     ids: u64,
 }
 
+/// Who is told of changes.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What messages to it and from it are signed with.
+    pub key: Option<Arc<Key>>,
+}
+
 /// What happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'e> {
@@ -52,16 +66,21 @@ pub enum Action {
     Send(SocketAddr, Vec<u8>),
     /// Tell people: the secondary answered with an error (its code) about a zone (its name).
     Refused(SocketAddr, String, u16),
+    /// Tell people: what claims to be an answer of the secondary does not count, and why. Told once until
+    /// one counts.
+    Doubted(SocketAddr, Doubt),
     /// Tell people: the secondary does not answer, so that so many zones were not announced to it.
     GaveUp(SocketAddr, usize),
 }
 
 struct Secondary {
-    address: SocketAddr,
+    target: Target,
     waiting: BTreeMap<Box<[u8]>, Arc<Announcement>>,
     open: Vec<Open>,
     /// When it answered last.
     heard_ms: Option<u64>,
+    /// That an answer of its does not count has been told.
+    doubted: bool,
 }
 
 /// What is told: the version of a zone.
@@ -75,6 +94,8 @@ struct Announcement {
 struct Open {
     what: Arc<Announcement>,
     id: u16,
+    /// How each sending was signed.
+    asked: Vec<Asked>,
     first_ms: u64,
     sendings: u32,
     /// When it is sent again or given up.
@@ -83,28 +104,28 @@ struct Open {
 
 impl Notifier {
     /// Tells these. `seed` makes ids that others cannot guess.
-    pub fn new(secondaries: &[SocketAddr], seed: u64) -> Notifier {
-        let secondary = |&address| {
+    pub fn new(secondaries: &[Target], seed: u64) -> Notifier {
+        let secondary = |target: &Target| {
             let (waiting, open, heard_ms) = (BTreeMap::new(), Vec::new(), None);
-            Secondary { address, waiting, open, heard_ms }
+            Secondary { target: target.clone(), waiting, open, heard_ms, doubted: false }
         };
         Notifier { secondaries: secondaries.iter().map(secondary).collect(), ids: seed | 1 }
     }
 
-    /// Takes in what happens at a time, in milliseconds; gives what is to be done.
-    pub fn step(&mut self, event: Event<'_>, now_ms: u64) -> Vec<Action> {
+    /// Takes in what happens at a time; gives what is to be done.
+    pub fn step(&mut self, event: Event<'_>, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
             Event::Changed(zone) => self.change(zone),
             Event::Received(from, message) => {
-                let at = self.secondaries.iter_mut().find(|secondary| secondary.address == from);
-                at.into_iter().for_each(|it| it.receive(message, now_ms, &mut actions));
+                let at = self.secondaries.iter_mut().find(|it| it.target.address == from);
+                at.into_iter().for_each(|it| it.receive(message, now, &mut actions));
             }
             Event::Tick => {}
         }
         for secondary in &mut self.secondaries {
-            secondary.send_again(now_ms, &mut actions);
-            secondary.send_waiting(&mut self.ids, now_ms, &mut actions);
+            secondary.send_again(now, &mut actions);
+            secondary.send_waiting(&mut self.ids, now, &mut actions);
         }
         actions
     }
@@ -128,7 +149,7 @@ impl Notifier {
 
 impl Secondary {
     /// Any answer is one (RFC 1996 §4.8): an error will not go away by asking again.
-    fn receive(&mut self, message: &[u8], now_ms: u64, actions: &mut Vec<Action>) {
+    fn receive(&mut self, message: &[u8], now: Now, actions: &mut Vec<Action>) {
         let Some(header) = message.first_chunk::<HEADER_LEN>() else { return };
         let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         if word(2) & (bits::QR | bits::OPCODE) != bits::QR | OPCODE_NOTIFY {
@@ -141,19 +162,26 @@ impl Secondary {
             open.id == word(0) && question.is_none_or(|(name, _)| Some(name) == zone)
         };
         let Some(at) = self.open.iter().position(is_it) else { return };
+        let address = self.target.address;
+        if let Err(doubt) = self.open[at].verify(message, now.unix_s) {
+            if !std::mem::replace(&mut self.doubted, true) {
+                actions.push(Action::Doubted(address, doubt));
+            }
+            return;
+        }
         let open = self.open.swap_remove(at);
-        self.heard_ms = Some(now_ms);
+        (self.heard_ms, self.doubted) = (Some(now.monotonic_ms), false);
         if word(2) & RCODE != 0 {
-            actions.push(Action::Refused(self.address, open.what.name(), word(2) & RCODE));
+            actions.push(Action::Refused(address, open.what.name(), word(2) & RCODE));
         }
     }
 
     /// Sends what was not answered in time once more, or gives it up.
-    fn send_again(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
-        let (address, heard_ms) = (self.address, self.heard_ms);
+    fn send_again(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let (target, heard_ms) = (&self.target, self.heard_ms);
         let (mut given_up, mut is_silent) = (0, false);
         self.open.retain_mut(|open| {
-            if open.due_ms > now_ms {
+            if open.due_ms > now.monotonic_ms {
                 return true;
             }
             if open.sendings >= SENDINGS_MAX {
@@ -161,7 +189,7 @@ impl Secondary {
                 is_silent |= heard_ms.is_none_or(|heard| heard < open.first_ms);
                 return false;
             }
-            actions.push(open.send(address, now_ms));
+            actions.push(open.send(target, now));
             true
         });
         if is_silent {
@@ -169,28 +197,44 @@ impl Secondary {
             self.waiting.clear();
         }
         if given_up > 0 {
-            actions.push(Action::GaveUp(address, given_up));
+            actions.push(Action::GaveUp(target.address, given_up));
         }
     }
 
     /// Sends what waits, as far as there is room for more on the way.
-    fn send_waiting(&mut self, ids: &mut u64, now_ms: u64, actions: &mut Vec<Action>) {
+    fn send_waiting(&mut self, ids: &mut u64, now: Now, actions: &mut Vec<Action>) {
         while self.open.len() < OPEN_MAX
             && let Some((_, what)) = self.waiting.pop_first()
         {
-            let id = next_id(ids);
-            let mut open = Open { what, id, first_ms: now_ms, sendings: 0, due_ms: now_ms };
-            actions.push(open.send(self.address, now_ms));
+            let (id, asked, now_ms) = (next_id(ids), Vec::new(), now.monotonic_ms);
+            let mut open = Open { what, id, asked, first_ms: now_ms, sendings: 0, due_ms: now_ms };
+            actions.push(open.send(&self.target, now));
             self.open.push(open);
         }
     }
 }
 
 impl Open {
-    fn send(&mut self, to: SocketAddr, now_ms: u64) -> Action {
-        self.due_ms = now_ms + (PATIENCE_MS << self.sendings);
+    fn send(&mut self, to: &Target, now: Now) -> Action {
+        self.due_ms = now.monotonic_ms + (PATIENCE_MS << self.sendings);
         self.sendings += 1;
-        Action::Send(to, self.what.message(self.id))
+        let mut message = self.what.message(self.id);
+        if let Some(key) = &to.key {
+            self.asked.push(Asked::sign(Arc::clone(key), &mut message, now.unix_s));
+        }
+        Action::Send(to.address, message)
+    }
+
+    /// Whether an answer is signed for one of the sendings, if they are signed.
+    fn verify(&self, answer: &[u8], now_s: u64) -> Result<(), Doubt> {
+        let mut verdict = Ok(());
+        for asked in self.asked.iter().rev() {
+            verdict = asked.verify(answer, now_s);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        verdict
     }
 }
 

@@ -83,7 +83,28 @@ struct Cursor<'m> {
     at: usize,
 }
 
+/// Where the last additional record of a message begins, the place of a signature (RFC 8945 §5.1).
+pub fn last_record_at(octets: &[u8]) -> Option<usize> {
+    let head: &[u8; HEADER_LEN] = octets.first_chunk()?;
+    let word = |at: usize| usize::from(u16::from_be_bytes([head[at], head[at + 1]]));
+    let mut cursor = Cursor { octets, at: HEADER_LEN };
+    for _ in 0..word(4) {
+        cursor.question()?;
+    }
+    for _ in 1..word(6) + word(8) + word(10) {
+        cursor.skip_record()?;
+    }
+    (word(10) > 0).then_some(cursor.at)
+}
+
 impl Cursor<'_> {
+    fn skip_record(&mut self) -> Option<()> {
+        let (_, end) = name_at(self.octets, self.at)?;
+        let fixed: &[u8; 10] = self.octets.get(end..)?.first_chunk()?;
+        self.at = end + fixed.len() + usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
+        Some(())
+    }
+
     fn question(&mut self) -> Option<(NameBuf, Rtype)> {
         let (question, rest) = Question::split_from(&self.octets[self.at..])?;
         self.at = self.octets.len() - rest.len();
@@ -176,6 +197,8 @@ mod tests {
         assert_eq!((message.id, message.rcode, message.is_response()), (0x1234, Rcode(16), true));
         assert_eq!(answer[0].rdata, b"\0\x0a\x01m\x01a\0");
         assert_eq!((answer.len(), authority.len(), additional.len()), (1, 0, 0));
+        assert_eq!(last_record_at(ANSWER), Some(ANSWER.len() - 11));
+        assert_eq!(last_record_at(&ANSWER[..HEADER_LEN]), None);
     }
 
     #[test]
@@ -188,6 +211,7 @@ mod tests {
                 let mut changed = ANSWER.to_vec();
                 changed[at] = value;
                 let _ = Message::read(&changed);
+                let _ = last_record_at(&changed);
             }
         }
     }

@@ -123,7 +123,8 @@ pub fn refusal_len(tsig: &Tsig<'_>) -> usize {
     empty(tsig.key.as_name(), tsig.algorithm, 0).record_len()
 }
 
-fn empty<'a>(key: Name<'_>, algorithm: Name<'a>, time_s: u64) -> Tsig<'a> {
+/// A record with nothing in it yet.
+pub(super) fn empty<'a>(key: Name<'_>, algorithm: Name<'a>, time_s: u64) -> Tsig<'a> {
     Tsig {
         key: key.to_buf(),
         algorithm,
@@ -137,7 +138,7 @@ fn empty<'a>(key: Name<'_>, algorithm: Name<'a>, time_s: u64) -> Tsig<'a> {
 }
 
 /// Appends a record to the message `out[base..]`, and counts it.
-fn append(tsig: &Tsig<'_>, out: &mut Vec<u8>, base: usize) {
+pub(super) fn append(tsig: &Tsig<'_>, out: &mut Vec<u8>, base: usize) {
     tsig.write(out);
     let count = &mut out[base + COUNT_AT..base + COUNT_AT + 2];
     let records = u16::from_be_bytes([count[0], count[1]]).saturating_add(1);
