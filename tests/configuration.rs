@@ -114,6 +114,27 @@ fn a_save_holds_at_once_and_a_mistake_changes_nothing() {
 }
 
 #[test]
+fn a_key_that_no_file_has_is_refused_wherever_it_is_named() {
+    let lab = Lab::new("zones = \"zones\"\nkey = \"pair.key\"\n");
+    let made = ended(zonesmith().args(["keygen", "pair"]));
+    write(lab.folder.path(), &[("pair.key", &made.stdout)]);
+    let server = lab.start(&[]);
+    let rules = ["allow = [\"key:pear\"]\n", "[zone.lab]\nallow-transfer = [\"key:pear\"]\n"];
+    for rule in rules {
+        let told = server.log().len();
+        lab.save(&format!("zones = \"zones\"\nkey = \"pair.key\"\n{rule}"));
+        let says = || server.log()[told..].contains("cannot be used; what was said before goes on");
+        assert!(wait_until(says), "{}", server.log());
+        let shown = "error: key:pear.: no key file has that key\n  did you mean `pair`?\n";
+        assert!(server.log()[told..].contains(shown), "{}", server.log());
+        assert_eq!(server.address_of("ns.lab."), "192.0.2.1");
+        let refused = lab.refused();
+        assert!(refused.code == COMMAND_LINE && refused.stderr.contains(shown), "{refused:?}");
+    }
+    server.stop().unwrap();
+}
+
+#[test]
 fn sighup_reads_it_where_nothing_is_watched() {
     let lab = Lab::new("zones = \"zones\"\nwatch = \"off\"\n");
     let server = lab.start(&[]);

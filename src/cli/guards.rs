@@ -95,12 +95,6 @@ impl Access {
         let ask = says_who_asks.then(|| self.ask()).transpose()?;
         Ok(ZoneRule { ask, transfer: self.transfer()? })
     }
-
-    /// Who is named by a key.
-    pub(super) fn with_keys(&self) -> impl Iterator<Item = &Askers> {
-        let all = self.allow.iter().chain(&self.deny).chain(&self.allow_transfer);
-        all.filter(|askers| askers.key().is_some())
-    }
 }
 
 impl Guards {

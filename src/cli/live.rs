@@ -2,9 +2,11 @@
 //! possible, and kept as it was where a mistake stands.
 
 use super::config::{self, ConfigFile, Wanted};
+use super::keys;
 use super::serve::settings;
 use super::{Serve, Watch};
 use crate::diag::render;
+use crate::guard::tsig::Keys;
 use crate::server::{Look, Server, Settings};
 use std::ffi::OsString;
 use std::io;
@@ -15,7 +17,8 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_secs(2);
 const SLOW_LOOK: Duration = Duration::from_secs(30);
 
-/// Has the files beside the zones watched: the configuration and cookie secrets.
+/// Has the files beside the zones watched: the configuration and cookie secrets. The configuration may
+/// name `keys`.
 ///
 /// # Errors
 /// The system gives no thread.
@@ -23,6 +26,7 @@ pub(super) fn watch(
     serve: &Serve,
     typed: Vec<OsString>,
     file: Option<ConfigFile>,
+    keys: Keys,
     server: &mut Server,
 ) -> io::Result<()> {
     let look = match serve.watch {
@@ -35,13 +39,13 @@ pub(super) fn watch(
     }
     if let Some(file) = file {
         let (path, known) = (file.path.clone(), file.fingerprint);
-        server.watch_settings(path, known, look, move |path| read(path, &typed, &file))?;
+        server.watch_settings(path, known, look, move |path| read(path, &typed, &file, &keys))?;
     }
     Ok(())
 }
 
 /// Reads the file again. With a mistake in it everything stays as it is.
-fn read(path: &Path, typed: &[OsString], first: &ConfigFile) -> Option<Settings> {
+fn read(path: &Path, typed: &[OsString], first: &ConfigFile, keys: &Keys) -> Option<Settings> {
     let told = format!("configuration: {}", path.display());
     let wanted = config::join(typed);
     let wanted = wanted.map_err(|report| {
@@ -49,7 +53,13 @@ fn read(path: &Path, typed: &[OsString], first: &ConfigFile) -> Option<Settings>
         log::error!("{told} cannot be used; what was said before goes on\n{findings}");
     });
     let Wanted { serve, zone_rules, file } = wanted.ok()?;
-    let settings = settings(&serve, zone_rules).ok()?;
+    let settings = settings(&serve, zone_rules).and_then(|settings| {
+        keys::check_named(settings.with_keys(), keys)?;
+        Ok(settings)
+    });
+    let settings =
+        settings.map_err(|_| log::error!("{told} cannot be used; what was said before goes on"));
+    let settings = settings.ok()?;
     let waiting = file.map(|file| file.waiting(first)).unwrap_or_default();
     if waiting.is_empty() {
         log::info!("{told} is read again and holds from now on");

@@ -72,16 +72,16 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
     let keys = keys::read(serve.guards.key_files())?;
-    keys::check_named(serve.guards.access().with_keys(), &keys)?;
+    keys::check_named(settings.with_keys(), &keys)?;
     let secondaries = secondaries(serve, &keys)?;
     let (library, mut state) = load(serve, &sources, copies, &mut settings)?;
     state.cookies = cookies;
-    state.keys = keys;
+    state.keys = keys.clone();
     let limits = settings.apply(&mut state);
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
     let server = Server::new(listeners, state, limits);
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
-    let watched = live::watch(serve, typed.to_vec(), file, &mut server);
+    let watched = live::watch(serve, typed.to_vec(), file, keys, &mut server);
     watched.map_err(|error| cannot_run(&error, ""))?;
     announce(&secondaries, &mut server)?;
     serve_zones(server, library, &addresses)

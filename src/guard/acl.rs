@@ -83,6 +83,11 @@ impl Acl {
         self.rules.is_empty() && !self.others_denied
     }
 
+    /// Whom its rules name by a key.
+    pub fn with_keys(&self) -> impl Iterator<Item = &Askers> {
+        self.rules.iter().map(|(askers, _)| askers).filter(|askers| askers.key.is_some())
+    }
+
     /// Whether somebody at that address, whose message was signed with that key, may not ask.
     pub fn denies(&self, address: IpAddr, key: Option<Name<'_>>) -> bool {
         let rule = self.rules.iter().find(|(askers, _)| askers.include(address, key));

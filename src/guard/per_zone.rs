@@ -43,6 +43,11 @@ impl PerZone {
         self.rules.rules().any(|rule| rule.transfer.is_some())
     }
 
+    /// The rules of all zones.
+    pub fn acls(&self) -> impl Iterator<Item = &Acl> {
+        self.rules.rules().flat_map(|rule| rule.ask.iter().chain(&rule.transfer))
+    }
+
     /// Who may ask about a zone, if a rule says so.
     pub fn ask(&self, apex: Name<'_>) -> Option<&Acl> {
         self.rules.find(apex, |rule| rule.ask.as_ref())

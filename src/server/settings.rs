@@ -2,7 +2,7 @@
 
 use super::watched::{Look, Watched};
 use super::{Limits, Server, descriptors, secrets};
-use crate::guard::acl::Acl;
+use crate::guard::acl::{Acl, Askers};
 use crate::guard::cookie::Secrets;
 use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::Limiter;
@@ -34,6 +34,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whom a rule names by a key.
+    pub fn with_keys(&self) -> impl Iterator<Item = &Askers> {
+        let of_server = std::iter::once(&self.acl).chain(&self.transfer_acl);
+        of_server.chain(self.zone_acls.acls()).flat_map(Acl::with_keys)
+    }
+
     /// Puts them in their places, all but the serials, and the limits, which it gives back. What was
     /// counted so far counts on.
     pub fn apply(self, state: &mut State) -> Limits {
