@@ -6,10 +6,12 @@
 mod support;
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use support::program::{Ended, ended, folder, write, zonesmith};
 use support::server::{Server, wait_until};
 use tempfile::TempDir;
+use zonesmith::name::Name;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns admin 1 1d 1h 1w 5m\n@ NS ns\nns A 192.0.2.1\n";
 const ZONES: &[(&str, &str)] = &[("zones/smith.edu.zone", ZONE), ("zones/lab.zone", ZONE)];
@@ -131,6 +133,61 @@ fn a_key_that_no_file_has_is_refused_wherever_it_is_named() {
         let refused = lab.refused();
         assert!(refused.code == COMMAND_LINE && refused.stderr.contains(shown), "{refused:?}");
     }
+    server.stop().unwrap();
+}
+
+/// The zones that are announced to a socket, as they come, each once.
+fn announced(secondary: &UdpSocket) -> Vec<String> {
+    let (mut zones, mut message) = (Vec::new(), [0; 512]);
+    while let Ok((len, from)) = secondary.recv_from(&mut message) {
+        let (name, _) = Name::split_from(&message[12..len]).unwrap();
+        zones.push(name.to_string());
+        message[2] |= 0x80;
+        secondary.send_to(&message[..len], from).unwrap();
+    }
+    zones.sort();
+    zones.dedup();
+    zones
+}
+
+fn secondary() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
+}
+
+#[test]
+fn zones_have_secondaries_of_their_own_and_a_save_changes_them() {
+    let ([(all, all_at), (some, some_at)], lab) = ([secondary(), secondary()], Lab::new(""));
+    let server_rule = format!("zones = \"zones\"\nnotify = [\"{all_at}\"]\n");
+    lab.save(&format!("{server_rule}[zone.\"*.edu\"]\nnotify = [\"{some_at}\"]\n"));
+    let server = lab.start(&["-vv"]);
+    let are = |socket: &UdpSocket, expected: &str| {
+        let mut zones = Vec::new();
+        let come = || {
+            zones.extend(announced(socket));
+            !zones.is_empty()
+        };
+        assert!(wait_until(come), "{expected}\n{}", server.log());
+        assert_eq!(zones, [expected], "{}", server.log());
+    };
+    are(&all, "lab.");
+    are(&some, "smith.edu.");
+    lab.save(&format!(
+        "{server_rule}[zone.\"*.edu\"]\nnotify = [\"none\"]\n[zone.lab]\nnotify = [\"{some_at}\"]\n"
+    ));
+    waits_for(&server, "holds from now on");
+    for (file, serial) in [("zones/smith.edu.zone", 2), ("zones/lab.zone", 3)] {
+        let text = ZONE.replace("admin 1", &format!("admin {serial}"));
+        write(lab.folder.path(), &[(file, &text)]);
+        waits_for(&server, &format!("serial 1 → {serial}"));
+    }
+    are(&some, "lab.");
+    assert_eq!(announced(&all), [""; 0]);
+    // a change without a new serial names those that miss it
+    write(lab.folder.path(), &[("zones/lab.zone", &format!("{ZONE}www A 192.0.2.9\n"))]);
+    waits_for(&server, &format!("lab. stays as it was at {some_at}: the serial did not rise"));
     server.stop().unwrap();
 }
 

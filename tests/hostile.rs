@@ -5,9 +5,12 @@
 //! is printed. `ZONESMITH_LONG=1` tries a hundred times as many; `SEED=n` others.
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "support/records.rs"]
 mod records;
 
+use dice::Dice;
 use records::{Message, Name, Record, query, with_options};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -26,29 +29,10 @@ const MESSAGES: usize = 60_000;
 /// Zone files per run: a few seconds.
 const ZONE_FILES: usize = 1500;
 
-/// A generator of numbers that look like chance: xorshift.
-struct Dice(u64);
-
 impl Dice {
-    fn new() -> Dice {
+    fn of_run() -> Dice {
         let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
         Dice(seed.unwrap_or(0x5eed_0053).max(1))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() >> 16).unwrap_or(0) % end.max(1)
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
     }
 
     fn octet(&mut self) -> u8 {
@@ -87,7 +71,7 @@ fn no_message_makes_a_wrong_answer() {
     state.identity.nsid = Some([b'n'; 64].into());
     state.identity.id = Some([b'i'; 255].into());
     state.tcp_idle_ds = Some(100);
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_run();
     for _ in 0..count(MESSAGES) {
         state.cookies.as_mut().unwrap().required = dice.below(4) == 0;
         let message = any_message(&mut dice, &names);
@@ -381,7 +365,7 @@ fn no_zone_file_breaks_the_reader() {
     let path = folder.path().join("self.zone");
     let texts: Vec<Vec<u8>> =
         zone_paths().iter().map(|path| std::fs::read(path).unwrap()).collect();
-    let mut dice = Dice::new();
+    let mut dice = Dice::of_run();
     let mut served = 0;
     for _ in 0..count(ZONE_FILES) {
         let text = any_zone_file(&mut dice, &texts);

@@ -14,6 +14,7 @@ mod support;
 use reloading::{QTYPES, compare, compare_answers, load, qnames};
 use std::fs;
 use std::sync::Arc;
+use support::dice::Dice;
 use support::server::{Server, wait_until};
 use zonesmith::reload::load::Known;
 use zonesmith::reload::parts::Grain;
@@ -26,21 +27,7 @@ const EDITS: usize = 30;
 /// A file has that many entries, roughly.
 const ENTRIES: usize = 500;
 
-/// A generator of numbers that look like chance: xorshift.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap_or(0) % end.max(1)
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-
     /// A name below the zone's: names above, below and beside each other are likely.
     fn name(&mut self) -> String {
         let host = self.below(ENTRIES);

@@ -6,18 +6,23 @@
 
 #![allow(clippy::unwrap_used)] // in helpers of tests as in tests themselves
 
+mod support;
+
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use support::dice::Dice;
 use zonesmith::clock::Now;
 use zonesmith::guard::tsig::{Algorithm, Key, Keys, Verdict};
 use zonesmith::name::{Name, NameBuf};
 use zonesmith::reload::load::{Lints, load_text};
-use zonesmith::transfer::notify::{Action, Event, Notifier, OPEN_MAX, Target};
+use zonesmith::transfer::notify::{Action, Event, Notifier, OPEN_MAX};
+use zonesmith::transfer::secondaries::{NotifySet, Secondaries, Secondary, Target};
 use zonesmith::wire::HEADER_LEN;
 use zonesmith::wire::message::last_record_at;
 use zonesmith::wire::tsig::Tsig;
+use zonesmith::zone::set::{Change, Slot, ZoneSet};
 use zonesmith::zone::{Zone, serial_of};
 
 /// Seeds of a run.
@@ -28,18 +33,6 @@ const ZONES: usize = 5;
 const START_S: u64 = 1_700_000_000;
 /// By how much the primary's clock is wrong, in seconds: more than a signature permits, or not.
 const CLOCK_OFF_S: [i64; 4] = [-400, 0, 200, 400];
-
-/// A generator of numbers that look like chance: xorshift.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 20).unwrap() % end
-    }
-}
 
 fn zone(number: usize, serial: u32) -> Zone {
     let text =
@@ -65,9 +58,12 @@ fn key_name() -> NameBuf {
 }
 
 fn keys() -> Keys {
+    keys_of(b"a secret of thirty-two octets...")
+}
+
+fn keys_of(secret: &[u8]) -> Keys {
     let mut keys = Keys::default();
-    let key =
-        Key::new(key_name().as_name(), Algorithm::ALL[0], b"a secret of thirty-two octets...");
+    let key = Key::new(key_name().as_name(), Algorithm::ALL[0], secret);
     keys.add(key.unwrap()).unwrap();
     keys
 }
@@ -123,7 +119,7 @@ impl World {
     fn new(seed: u64) -> World {
         let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1));
         let keys = keys();
-        let notifier = Notifier::new(&targets(&keys), seed);
+        let notifier = Notifier::new(seed);
         let (there, back) = (Vec::new(), Vec::new());
         let (known, down, gave_up) = (HashMap::new(), HashSet::new(), HashSet::new());
         World {
@@ -205,15 +201,15 @@ impl World {
         let number = self.dice.below(ZONES);
         self.serials[number] += 1;
         let zone = zone(number, self.serials[number]);
-        self.happen(Event::Changed(&zone));
+        self.happen(Event::Changed(&zone, &targets(&self.keys)));
     }
 
     /// The server ends and starts again, and says all that it serves.
     fn restart(&mut self) {
-        self.notifier = Notifier::new(&targets(&self.keys), self.dice.0);
+        self.notifier = Notifier::new(self.dice.0);
         for number in (0..ZONES).filter(|&number| self.serials[number] > 0).collect::<Vec<_>>() {
             let zone = zone(number, self.serials[number]);
-            self.happen(Event::Changed(&zone));
+            self.happen(Event::Changed(&zone, &targets(&self.keys)));
         }
     }
 
@@ -331,10 +327,10 @@ fn each_secondary_hears_of_the_last_version_or_is_given_up() {
 #[test]
 fn who_does_not_answer_is_asked_ever_less_often_and_then_no_more() {
     let secondary = secondaries()[0];
-    let mut notifier = Notifier::new(&[Target { address: secondary, key: None }], 7);
+    let (mut notifier, targets) = (Notifier::new(7), [Target { address: secondary, key: None }]);
     let (mut sent, mut now_ms) = (Vec::new(), 0);
-    let mut event = notifier.step(Event::Changed(&zone(0, 1)), at(0));
-    event.extend(notifier.step(Event::Changed(&zone(1, 1)), at(0)));
+    let mut event = notifier.step(Event::Changed(&zone(0, 1), &targets), at(0));
+    event.extend(notifier.step(Event::Changed(&zone(1, 1), &targets), at(0)));
     loop {
         for action in event {
             match action {
@@ -357,8 +353,8 @@ fn who_does_not_answer_is_asked_ever_less_often_and_then_no_more() {
 #[test]
 fn many_zones_wait_their_turn_and_a_silent_secondary_is_spared_most() {
     let secondary = secondaries()[0];
-    let mut notifier = Notifier::new(&[Target { address: secondary, key: None }], 7);
-    let changed = |number| notifier.step(Event::Changed(&zone(number, 1)), at(0)).len();
+    let (mut notifier, targets) = (Notifier::new(7), [Target { address: secondary, key: None }]);
+    let changed = |number| notifier.step(Event::Changed(&zone(number, 1), &targets), at(0)).len();
     assert_eq!((0..200).map(changed).sum::<usize>(), OPEN_MAX);
     let mut given_up = 0;
     while let Some(now_ms) = notifier.deadline_ms() {
@@ -369,4 +365,74 @@ fn many_zones_wait_their_turn_and_a_silent_secondary_is_spared_most() {
         }
     }
     assert_eq!(given_up, 200);
+}
+
+#[test]
+fn whom_a_rule_names_no_more_hears_of_the_next_version_no_more() {
+    let mut notifier = Notifier::new(7);
+    let [first, last] = secondaries().map(|address| Target { address, key: None });
+    let mut sent_to = |zone: &Zone, target: &Target, now_ms: u64| -> Vec<SocketAddr> {
+        let mut actions =
+            notifier.step(Event::Changed(zone, std::slice::from_ref(target)), at(now_ms));
+        actions.extend(notifier.step(Event::Tick, at(now_ms + 1500)));
+        let to = |action: &Action| match action {
+            Action::Send(to, _) => *to,
+            other => panic!("{other:?}"),
+        };
+        actions.iter().map(to).collect()
+    };
+    assert_eq!(sent_to(&zone(0, 1), &first, 0), [first.address; 2]);
+    assert_eq!(sent_to(&zone(0, 2), &last, 1600), [last.address; 2]);
+}
+
+#[test]
+fn a_new_secret_of_the_same_name_signs_what_is_sent_from_then_on() {
+    let (old, new, mut notifier) = (keys(), keys_of(b"another one"), Notifier::new(7));
+    let verdict = |actions: &[Action], keys: &Keys| {
+        let [Action::Send(_, message)] = actions else { panic!("{actions:?}") };
+        let end = last_record_at(message).unwrap();
+        let tsig = Tsig::read(message, end).unwrap();
+        matches!(keys.verify(message, &tsig, end, START_S), Verdict::Signed(_))
+    };
+    let first = notifier.step(Event::Changed(&zone(0, 1), &targets(&old)[1..]), at(0));
+    assert!(verdict(&first, &old) && !verdict(&first, &new));
+    notifier.rekey(&new);
+    let again = notifier.step(Event::Tick, Now { unix_s: START_S, monotonic_ms: 1000 });
+    assert!(verdict(&again, &new) && !verdict(&again, &old));
+}
+
+/// Two zones as the server has them, and who is told of the first.
+fn notify_set(zone: &str, other: &str, own: &[SocketAddr]) -> (Vec<String>, Vec<String>) {
+    let mut zones = ZoneSet::default();
+    for (apex, text) in [("smith.edu", zone), ("umass.example", other)] {
+        let path = format!("{apex}.zone");
+        let text = format!("$TTL 300\n{text}");
+        let loaded = load_text(Path::new(&path), text.into(), &[], Lints::Quick, &mut |_, _| ());
+        let slot = Some(Slot::Live(Arc::new(loaded.zone.unwrap())));
+        zones.apply(Change { apex: apex.parse().unwrap(), slot });
+    }
+    let apex: NameBuf = "smith.edu".parse().unwrap();
+    let zone = zones.get(apex.as_name()).and_then(Slot::zone).unwrap();
+    let target = Target { address: "192.0.2.8:53".parse().unwrap(), key: None };
+    let server = vec![Secondary::At(target), Secondary::NameServers(None)];
+    let secondaries = Secondaries { server, ..Secondaries::default() };
+    let NotifySet { targets, unknown } = secondaries.of(zone, &zones, own);
+    let mut targets: Vec<_> = targets.iter().map(|target| target.address.to_string()).collect();
+    targets.sort();
+    (targets, unknown.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_zones_name_servers_are_those_whose_addresses_zones_here_have() {
+    let soa = "@ SOA NS1 a 1 2h 15m 2w 5m\n";
+    let zone = format!(
+        "{soa}@ NS ns1\n@ NS ns2\n@ NS NS.umass.example.\n@ NS ns.cs\n@ NS ns.elsewhere.example.\n\
+         ns1 A 192.0.2.1\nns2 A 192.0.2.8\nns2 AAAA 2001:db8::2\ncs NS ns.cs\nns.cs A 192.0.2.4\n"
+    );
+    let other = format!("{soa}@ NS ns\nns1 A 192.0.2.1\nns A 192.0.2.5\nns A 192.0.2.6\n");
+    let own = ["192.0.2.6:53".parse().unwrap()];
+    let (targets, unknown) = notify_set(&zone, &other, &own);
+    let expected = ["192.0.2.4:53", "192.0.2.5:53", "192.0.2.8:53", "[2001:db8::2]:53"];
+    assert_eq!(targets, expected, "each once; neither the primary nor this server");
+    assert_eq!(unknown, ["ns.elsewhere.example."]);
 }

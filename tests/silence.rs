@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::peers;
-use support::program::{copy_zones, folder, plain};
+use support::program::{copy_zones, folder, plain, write};
 use support::server::{Server, wait_until};
 
 /// The system calls that send, or say where to.
@@ -72,4 +72,41 @@ fn only_those_that_are_named_are_notified() {
     let (sent, port) = (sent(&trace), format!("sin_port=htons({})", address.port()));
     assert!(sent.len() > fs::read_dir(&zones).unwrap().count(), "at start and behind the edit");
     assert!(sent.iter().all(|call| call.contains(&port)), "{sent:?}");
+}
+
+/// Two zones: the name servers of the first are its primary, one of its own, one of the other zone, and
+/// one that nobody here knows.
+const NAME_SERVERS: [(&str, &str); 2] = [
+    (
+        "smith.edu.zone",
+        "$TTL 300\n@ SOA ns1 admin 1 2h 15m 2w 5m\n@ NS ns1\n@ NS ns2\n@ NS ns.umass.example.\n\
+         @ NS ns.elsewhere.example.\nns1 A 127.0.0.7\nns2 A 127.0.0.8\n",
+    ),
+    ("umass.example.zone", "$TTL 300\n@ SOA ns admin 1 2h 15m 2w 5m\n@ NS ns\nns A 127.0.0.9\n"),
+];
+
+#[test]
+fn name_servers_are_notified_where_a_zone_has_their_addresses_and_that_is_wanted() {
+    let Some(strace) = strace() else { return };
+    let folder = folder();
+    let (zones, trace) = (folder.path().join("zones"), folder.path().join("trace"));
+    fs::create_dir(&zones).unwrap();
+    write(&zones, &NAME_SERVERS);
+    let server = traced(&strace, &trace, &zones, &["--notify", "ns"]);
+    let told = "smith.edu.: its name server ns.elsewhere.example. is not told of changes: no zone here \
+                has its address\n  name the address, too, with `--notify ADDRESS`";
+    assert!(wait_until(|| server.log().contains(told)), "{}", server.log());
+    // the address moves, and the next version is announced where it is then
+    let moved = NAME_SERVERS[0].1.replace("127.0.0.8", "127.0.0.18").replace("admin 1", "admin 2");
+    write(&zones, &[(NAME_SERVERS[0].0, &moved)]);
+    assert!(wait_until(|| server.log().contains("serial 1 → 2")), "{}", server.log());
+    let is_told = |address: &str| {
+        sent(&trace).iter().any(|call| {
+            call.contains("htons(53)") && call.contains(&format!("inet_addr(\"{address}\")"))
+        })
+    };
+    assert!(wait_until(|| is_told("127.0.0.18")), "{:?}", sent(&trace));
+    server.stop().unwrap();
+    assert!(is_told("127.0.0.8") && is_told("127.0.0.9"), "{:?}", sent(&trace));
+    assert!(!is_told("127.0.0.7"), "the SOA names it as the primary: {:?}", sent(&trace));
 }

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::dice::Dice;
 use support::program::{folder, write};
 use support::query::Query;
 use support::server::{DEADLINE, Server, connect_from, framed, read_answer, wait_until};
@@ -319,17 +320,7 @@ fn ask_over_tcp(world: &World) -> usize {
 
 //----------- The others -----------------------------------------------------------------------------
 
-/// Numbers that look like chance: xorshift.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 20).unwrap() % end.max(1)
-    }
-
     /// A query with a few octets changed, or cut off.
     fn garbage(&mut self) -> Vec<u8> {
         let mut octets = any_query(self.below(1000));

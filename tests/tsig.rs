@@ -251,3 +251,60 @@ fn bind_gets_a_zone_by_a_key() {
         )
     });
 }
+
+/// What the server must say, from some place of its log on.
+fn says(server: &Server, from: usize, words: &str) {
+    assert!(wait_until(|| server.log()[from..].contains(words)), "no {words:?}:\n{}", server.log());
+}
+
+#[test]
+fn a_file_of_keys_is_read_again_and_a_broken_one_costs_nothing_but_a_message() {
+    let Some(dig) = peers::find("dig") else { return };
+    let folder = folder();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    write(
+        folder.path(),
+        &[("zones/lab.zone", "@ 1h SOA ns a 1 1d 1h 1w 5m\n@ 1h NS ns\nns 1h A 192.0.2.1\n")],
+    );
+    let old = keygen(folder.path(), "pair", "hmac-sha256");
+    let file = folder.path().join("pair.key");
+    let key_flag = file.display().to_string();
+    let flags = ["--listen", "127.0.0.1:0", "--key", &key_flag, "--allow", "key:pair"];
+    let server = Server::start(&folder.path().join("zones"), &flags).unwrap();
+    let asked = |secret: &str| {
+        let key = format!("hmac-sha256:pair:{secret}");
+        signed(&dig, server.address, &["-y", &key, "ns.lab"])
+            .map(|answer| answer.contains("192.0.2.1"))
+    };
+    assert_eq!(asked(&old), Ok(true));
+    let changed = format!("keys: {} is read again and holds from now on", file.display());
+    let broken = format!("keys: {} cannot be used; what was said before goes on", file.display());
+
+    let mut from = server.log().len();
+    let new = keygen(folder.path(), "pair", "hmac-sha256");
+    says(&server, from, &changed);
+    assert_eq!(asked(&new), Ok(true));
+    assert!(asked(&old).is_err());
+
+    from = server.log().len();
+    let made = fs::read_to_string(&file).unwrap();
+    write(folder.path(), &[("pair.key", &made.replace("hmac-sha256", "hmac-md5"))]);
+    says(&server, from, &broken);
+    says(&server, from, &format!("--> {}:2\n", file.display()));
+    assert_eq!(asked(&new), Ok(true), "the last good keys go on");
+    assert!(!server.log().contains(&new), "no log holds a secret");
+
+    from = server.log().len();
+    let other = ended(zonesmith().args(["keygen", "pear"])).stdout;
+    write(folder.path(), &[("pair.key", &other)]);
+    says(&server, from, "key:pair.: no key file has that key\n  did you mean `pear`?");
+    says(&server, from, &broken);
+    assert_eq!(asked(&new), Ok(true), "a rule names that key");
+
+    from = server.log().len();
+    write(folder.path(), &[("new", &made)]);
+    fs::rename(folder.path().join("new"), &file).unwrap();
+    says(&server, from, &changed);
+    assert_eq!(asked(&new), Ok(true));
+    server.stop().unwrap();
+}

@@ -9,6 +9,7 @@
 
 use super::guards::{Access, ONE_OF_BOTH};
 use super::serials::Serials;
+use super::transfers::{Notified, Transfers};
 use super::{Arguments, Command, Serve};
 use crate::config::{self, Config, Setting, Word, ZoneTable};
 use crate::diag::codes::{CONFIG_SYNTAX, CONFIG_VALUE, FILE_UNREADABLE};
@@ -38,7 +39,7 @@ const PATH_VALUES: [&str; 4] = ["DIR", "FILE", "ZONES", "PATH"];
 const CONFIG_FLAG: &str = "config";
 /// The keys that a running server does not take over: sockets, folders and users are chosen before it
 /// gives up the right to choose.
-pub(super) const AT_START: [&str; 15] = [
+pub(super) const AT_START: [&str; 13] = [
     PATHS_KEY,
     "recursive",
     "include-path",
@@ -46,8 +47,6 @@ pub(super) const AT_START: [&str; 15] = [
     "user",
     "cookies",
     "cookie-secret",
-    "key",
-    "notify",
     "remove-after",
     "hold-damaged",
     "state",
@@ -75,6 +74,8 @@ pub(super) struct ZoneRules {
     pub(super) acls: PerZone,
     /// Where serials come from.
     pub(super) serials: Patterns<Policy>,
+    /// Who is told of changes.
+    pub(super) notified: Patterns<Vec<Notified>>,
 }
 
 /// What one such table can say.
@@ -84,6 +85,8 @@ struct AboutZones {
     access: Access,
     #[command(flatten)]
     serials: Serials,
+    #[command(flatten)]
+    transfers: Transfers,
 }
 
 /// A configuration that was read.
@@ -97,8 +100,9 @@ pub(super) struct ConfigFile {
 
 impl ConfigFile {
     /// The keys that another version sets otherwise, and a running server does not take over.
-    pub(super) fn waiting(&self, other: &ConfigFile) -> Vec<&'static str> {
-        let differs = |key: &&str| self.said.get(*key) != other.said.get(*key);
+    pub(super) fn waiting(&self, other: Option<&ConfigFile>) -> Vec<&'static str> {
+        let differs =
+            |key: &&str| self.said.get(*key) != other.and_then(|other| other.said.get(*key));
         AT_START.into_iter().filter(differs).collect()
     }
 }
@@ -238,6 +242,9 @@ impl ZoneRules {
         let access = about.access.zone_rule()?;
         if let Some(policy) = about.serials.said() {
             self.serials.set(zones.clone(), policy);
+        }
+        if let Some(said) = about.transfers.said() {
+            self.notified.set(zones.clone(), said.to_vec());
         }
         if access.says_something() {
             self.acls.set(zones, access);

@@ -40,7 +40,7 @@ pub(super) struct Guards {
     #[command(flatten)]
     access: Access,
     /// A file of TSIG keys, as `zonesmith keygen` and BIND's `tsig-keygen` print them; may be
-    /// repeated. It is read at start [default: no keys]
+    /// repeated. It is read again when it changes [default: no keys]
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second; 0

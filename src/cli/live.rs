@@ -1,32 +1,47 @@
-//! The configuration of a running server: read again when its file changes, taken over where that is
-//! possible, and kept as it was where a mistake stands.
+//! What a running server takes over: the configuration and the files of keys are read again when one
+//! of them changes, together, and where a mistake stands in one all stays as it was.
 
 use super::config::{self, ConfigFile, Wanted};
-use super::keys;
 use super::serve::settings;
 use super::{Serve, Watch};
 use crate::diag::render;
-use crate::guard::tsig::Keys;
-use crate::server::{Look, Server, Settings};
+use crate::reload::folder::Fingerprint;
+use crate::server::{Look, Reading, Seen, Server, Settings};
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often files are looked at where nothing tells of their changes, and where that may fail.
 const POLL: Duration = Duration::from_secs(2);
 const SLOW_LOOK: Duration = Duration::from_secs(30);
 
-/// Has the files beside the zones watched: the configuration and cookie secrets. The configuration may
-/// name `keys`.
+/// What is read again.
+struct Live {
+    typed: Vec<OsString>,
+    /// The configuration that the server began with.
+    first: Option<ConfigFile>,
+    /// The files that were named last.
+    files: Vec<PathBuf>,
+}
+
+/// The files of settings as they are now. Whoever reads them later misses no change.
+pub(super) fn seen(serve: &Serve, config: Option<&ConfigFile>) -> Seen {
+    let keys = serve.guards.key_files().iter();
+    let keys = keys.map(|path| (path.clone(), Fingerprint::of(path)));
+    config.map(|file| (file.path.clone(), file.fingerprint)).into_iter().chain(keys).collect()
+}
+
+/// Has the files beside the zones watched: the configuration and keys, which were read as `seen`, and
+/// cookie secrets.
 ///
 /// # Errors
 /// The system gives no thread.
 pub(super) fn watch(
     serve: &Serve,
     typed: Vec<OsString>,
-    file: Option<ConfigFile>,
-    keys: Keys,
+    first: Option<ConfigFile>,
+    seen: Seen,
     server: &mut Server,
 ) -> io::Result<()> {
     let look = match serve.watch {
@@ -37,38 +52,62 @@ pub(super) fn watch(
     if let Some(path) = &serve.cookie_secret {
         server.watch_secrets(path.clone(), look)?;
     }
-    if let Some(file) = file {
-        let (path, known) = (file.path.clone(), file.fingerprint);
-        server.watch_settings(path, known, look, move |path| read(path, &typed, &file, &keys))?;
+    if !seen.is_empty() {
+        let mut live = Live { typed, first, files: seen.keys().cloned().collect() };
+        server.watch_settings(seen, look, move |others| live.read(others))?;
     }
     Ok(())
 }
 
-/// Reads the file again. With a mistake in it everything stays as it is.
-fn read(path: &Path, typed: &[OsString], first: &ConfigFile, keys: &Keys) -> Option<Settings> {
-    let told = format!("configuration: {}", path.display());
-    let wanted = config::join(typed);
-    let wanted = wanted.map_err(|report| {
-        let findings = render::report(&report, false);
-        log::error!("{told} cannot be used; what was said before goes on\n{findings}");
-    });
-    let Wanted { serve, zone_rules, file } = wanted.ok()?;
-    let settings = settings(&serve, zone_rules).and_then(|settings| {
-        keys::check_named(settings.with_keys(), keys)?;
-        Ok(settings)
-    });
-    let settings =
-        settings.map_err(|_| log::error!("{told} cannot be used; what was said before goes on"));
-    let settings = settings.ok()?;
-    let waiting = file.map(|file| file.waiting(first)).unwrap_or_default();
-    if waiting.is_empty() {
-        log::info!("{told} is read again and holds from now on");
-    } else {
+impl Live {
+    /// Reads everything again because of some files. With a mistake in any, all stays as it is.
+    fn read(&mut self, others: &[PathBuf]) -> Reading<Settings> {
+        let new = match config::join(&self.typed) {
+            Ok(wanted) => self.take(wanted, others),
+            Err(report) => {
+                let findings = format!("\n{}", render::report(&report, false));
+                self.tell_unusable(others, &findings);
+                None
+            }
+        };
+        Reading { new, files: self.files.clone() }
+    }
+
+    fn take(&mut self, wanted: Wanted, others: &[PathBuf]) -> Option<Settings> {
+        let Wanted { serve, zone_rules, file } = wanted;
+        self.files = seen(&serve, file.as_ref()).into_keys().collect();
+        let settings = settings(&serve, zone_rules).ok(); // it says why
+        match &settings {
+            Some(_) => others.iter().for_each(|path| self.tell(path, file.as_ref())),
+            None => self.tell_unusable(others, ""),
+        }
+        settings
+    }
+
+    fn tell_unusable(&self, others: &[PathBuf], findings: &str) {
+        let others: Vec<_> = others.iter().map(|path| self.words(path)).collect();
+        log::error!("{} cannot be used; what was said before goes on{findings}", others.join(", "));
+    }
+
+    /// Tells that a file holds, and what of the configuration does not yet.
+    fn tell(&self, path: &Path, config: Option<&ConfigFile>) {
+        let words = self.words(path);
+        let config = config.filter(|config| config.path == path);
+        let waiting = config.map(|config| config.waiting(self.first.as_ref())).unwrap_or_default();
+        if waiting.is_empty() {
+            return log::info!("{words} is read again and holds from now on");
+        }
         let keys: Vec<_> = waiting.iter().map(|key| format!("`{key}`")).collect();
         log::warn!(
-            "{told} is read again and holds from now on, but for {}\n  a new start takes that over",
+            "{words} is read again and holds from now on, but for {}\n  a new start takes that over",
             keys.join(", ")
         );
     }
-    Some(settings)
+
+    /// What kind of file it is, and where.
+    fn words(&self, path: &Path) -> String {
+        let is_config = self.first.as_ref().is_some_and(|first| first.path == path);
+        let kind = if is_config { "configuration" } else { "keys" };
+        format!("{kind}: {}", path.display())
+    }
 }

@@ -2,10 +2,9 @@
 //! the zones, then the loop.
 
 use super::config::{self, ConfigFile, Wanted, ZoneRules};
-use super::transfers::Secondary;
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
-    guards, keys, live,
+    guards, keys, live, transfers,
 };
 use crate::answer::identity::Identity;
 use crate::diag::{Severity, render};
@@ -13,18 +12,18 @@ use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
 use crate::guard::rrl::Limiter;
 use crate::guard::tsig::Keys;
-use crate::name::NameBuf;
 use crate::reload::folder::Folder;
 use crate::reload::library::Library;
 use crate::reload::notice::Notice;
 use crate::reload::worker::Running;
-use crate::reload::{Command, Copies, Options, Policies, Sources, Step, WatchMode};
+use crate::reload::{Choices, Command, Copies, Options, Policies, Sources, Step, Told, WatchMode};
 use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
 use crate::server::{Server, Settings, secrets};
-use crate::transfer::notify::Target;
+use crate::transfer::secondaries::Secondaries;
+use crate::wire::DNS_PORT;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -63,7 +62,6 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     if let Some(file) = &file {
         log::info!("configuration: {}", file.path.display());
     }
-    let mut settings = settings(serve, zone_rules)?;
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
@@ -71,35 +69,45 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     // no zone file is read and no thread is started before
     enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
-    let keys = keys::read(serve.guards.key_files())?;
-    keys::check_named(settings.with_keys(), &keys)?;
-    let secondaries = secondaries(serve, &keys)?;
-    let (library, mut state) = load(serve, &sources, copies, &mut settings)?;
+    let seen = live::seen(serve, file.as_ref());
+    let mut settings = settings(serve, zone_rules)?;
+    let (secondaries, seed) = (std::mem::take(&mut settings.secondaries), settings.seed);
+    let choices = std::mem::take(&mut settings.choices);
+    let (library, mut state) = load(serve, &sources, copies, choices)?;
     state.cookies = cookies;
-    state.keys = keys.clone();
     let limits = settings.apply(&mut state);
     let addresses: Vec<_> = listeners.iter().map(|listener| listener.local).collect();
     let server = Server::new(listeners, state, limits);
     let mut server = server.map_err(|error| cannot_run(&error, ""))?;
-    let watched = live::watch(serve, typed.to_vec(), file, keys, &mut server);
+    let watched = live::watch(serve, typed.to_vec(), file, seen, &mut server);
     watched.map_err(|error| cannot_run(&error, ""))?;
-    announce(&secondaries, &mut server)?;
+    server.announce_to(secondaries, seed);
     serve_zones(server, library, &addresses)
 }
 
-/// What can be changed later, too. Why there are none has been logged.
+/// What can be changed later, too, with the keys as their files have them. Why there are none has been
+/// logged.
 pub(super) fn settings(serve: &Serve, zone_rules: ZoneRules) -> Result<Settings, Stopped> {
     let (acl, transfer_acl) = acls(serve)?;
-    Ok(Settings {
+    let keys = keys::read(serve.guards.key_files())?;
+    let (secondaries, told) = secondaries(serve, &zone_rules, &keys)?;
+    let history = transfer_acl.is_some() || zone_rules.acls.has_transfers();
+    let serials = Policies { server: serve.serials.policy(), zones: zone_rules.serials };
+    let settings = Settings {
         acl,
         transfer_acl,
         zone_acls: zone_rules.acls,
-        serials: Policies { server: serve.serials.policy(), zones: zone_rules.serials },
         limiter: limiter(serve)?,
         policy: serve.answers.policy(),
         identity: identity(serve),
         limits: serve.guards.limits(),
-    })
+        seed: if secondaries.is_any() { seed()? } else { 0 },
+        secondaries,
+        choices: Choices { serials, history, told },
+        keys,
+    };
+    keys::check_named(settings.with_keys(), &settings.keys)?;
+    Ok(settings)
 }
 
 /// The paths of the command line.
@@ -116,7 +124,7 @@ fn bind(serve: &Serve) -> Result<Vec<Listener>, Stopped> {
     if !serve.listen.is_empty() {
         return listen::bind(&serve.listen).map_err(|error| cannot_run(&error, &error.advice()));
     }
-    let bound = listen::bind_all(listen::DNS_PORT);
+    let bound = listen::bind_all(DNS_PORT);
     let (listeners, left_out) = bound.map_err(|error| cannot_run(&error, &error.advice()))?;
     for error in left_out {
         log::warn!("left out: {error}");
@@ -260,7 +268,7 @@ fn load(
     serve: &Serve,
     sources: &Sources,
     copies: Option<Copies>,
-    settings: &mut Settings,
+    choices: Choices,
 ) -> Result<(Library, State), Stopped> {
     let options = Options {
         watch: match serve.watch {
@@ -271,9 +279,7 @@ fn load(
         remove_after: serve.remove_after,
         hold_damaged: serve.hold_damaged == Choice::Yes,
         copies,
-        serials: std::mem::take(&mut settings.serials),
-        history: settings.transfer_acl.is_some() || settings.zone_acls.has_transfers(),
-        secondaries: serve.transfers.secondaries().iter().map(|it| it.address).collect(),
+        choices,
     };
     let (library, Step { changes, notices }) = Library::load_all(sources.clone(), options);
     let good = library.zones().filter(|holding| holding.zone.is_some()).count();
@@ -386,27 +392,27 @@ fn serve_zones(server: Server, library: Library, addresses: &[SocketAddr]) -> Re
     served.map(|_| ()).map_err(|error| cannot_run(&error, ""))
 }
 
-/// Who is told of changes, with the keys that were named.
-fn secondaries(serve: &Serve, keys: &Keys) -> Result<Vec<Target>, Stopped> {
-    let target = |secondary: &Secondary| {
-        let name = secondary.key.as_ref().map(NameBuf::as_name);
-        let place = |name| format!("{}+key:{name}", secondary.address);
-        let key = name.map(|name| keys::named(name, &place(name), keys)).transpose()?;
-        Ok(Target { address: secondary.address, key })
+/// Who is told of changes, with the keys that are named; and in words.
+fn secondaries(
+    serve: &Serve,
+    zone_rules: &ZoneRules,
+    keys: &Keys,
+) -> Result<(Secondaries, Told), Stopped> {
+    let (server, zones) = (serve.transfers.said().unwrap_or_default(), &zone_rules.notified);
+    let secondaries = Secondaries {
+        server: transfers::secondaries(server, keys)?,
+        zones: zones.try_map(|said| transfers::secondaries(said, keys))?,
     };
-    serve.transfers.secondaries().iter().map(target).collect()
+    let words = zones.try_map(|said| Ok(transfers::words(said)))?;
+    Ok((secondaries, Told { server: transfers::words(server), zones: words }))
 }
 
-/// Has zones announced to secondaries, if there are any.
-fn announce(secondaries: &[Target], server: &mut Server) -> Result<(), Stopped> {
-    if secondaries.is_empty() {
-        return Ok(());
-    }
-    let seed = secrets::random_octets().map_err(|error| {
+/// What makes ids that others cannot guess.
+fn seed() -> Result<u64, Stopped> {
+    let octets = secrets::random_octets().map_err(|error| {
         cannot_run(&error, "without randomness nobody is notified: leave out `--notify`")
     })?;
-    let announced = server.announce_to(secondaries, u64::from_be_bytes(seed));
-    announced.map_err(|error| cannot_run(&format!("a socket for --notify: {error}"), ""))
+    Ok(u64::from_be_bytes(octets))
 }
 
 /// Tells why the server cannot run.

@@ -28,6 +28,15 @@ impl<R> Patterns<R> {
         self.rules.values()
     }
 
+    /// The same with what `make` makes of each rule.
+    ///
+    /// # Errors
+    /// The first of those that it gives.
+    pub fn try_map<S, E>(&self, make: impl Fn(&R) -> Result<S, E>) -> Result<Patterns<S>, E> {
+        let rules = self.rules.iter().map(|(names, rule)| Ok((names.clone(), make(rule)?)));
+        Ok(Patterns { rules: rules.collect::<Result<_, E>>()? })
+    }
+
     /// What the nearest rule says that says something.
     pub fn find<'r, S>(&'r self, name: Name<'_>, says: impl Fn(&'r R) -> Option<S>) -> Option<S> {
         if self.is_empty() {

@@ -80,7 +80,7 @@ impl Library {
             trust: Trust::default(),
             claims: Claims::new(
                 options.remove_after,
-                Numbering { policies: std::mem::take(&mut options.serials), clock },
+                Numbering { policies: std::mem::take(&mut options.choices.serials), clock },
             ),
             memory: Memory::default(),
             debounce: Debounce::default(),
@@ -289,7 +289,7 @@ impl Library {
 
     /// Has a version remember what changed since those before it.
     fn remember(&self, file: &Path, loaded: &mut Loaded) {
-        let zone = loaded.zone.as_mut().filter(|_| self.options.history);
+        let zone = loaded.zone.as_mut().filter(|_| self.options.choices.history);
         let Some(zone) = zone else { return };
         if let Some(before) = self.claims.would_replace(file, &zone.apex().to_buf()) {
             zone.follow(&before);
@@ -317,20 +317,20 @@ impl Library {
     /// Names the secondaries that will not see the changes told from there on: they look whether the
     /// serial has risen (RFC 1996 §4.5, RFC 1034 §4.3.5).
     fn name_who_misses(&self, told_before: usize, step: &mut Step) {
-        let secondaries = &self.options.secondaries;
+        let told = &self.options.choices.told;
         let unseen = |notice: &Notice| match notice {
             Notice::Reloaded { apex, step, .. }
             | Notice::TookOver { apex, step: Some(step), .. }
                 if *step != SerialStep::Forward =>
             {
-                Some(Notice::Unseen { apex: apex.clone(), secondaries: secondaries.clone() })
+                let secondaries = told.of(apex.as_name()).to_vec();
+                (!secondaries.is_empty())
+                    .then(|| Notice::Unseen { apex: apex.clone(), secondaries })
             }
             _ => None,
         };
-        if !secondaries.is_empty() {
-            let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
-            step.notices.extend(more);
-        }
+        let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
+        step.notices.extend(more);
     }
 }
 

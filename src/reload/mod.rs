@@ -46,10 +46,10 @@ mod version;
 mod watch;
 pub mod worker;
 
-use crate::name::NameBuf;
+use crate::name::pattern::Patterns;
+use crate::name::{Name, NameBuf};
 use crate::zone::set::{Change, Slot};
 use notice::Notice;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,13 +84,36 @@ pub struct Options {
     pub hold_damaged: bool,
     /// Where the last good version of each zone is kept.
     pub copies: Option<Copies>,
+    /// What can be chosen anew later.
+    pub choices: Choices,
+}
+
+/// What the operator can choose anew while zones are served.
+#[derive(Debug, Default)]
+pub struct Choices {
     /// Where serials come from.
     pub serials: Policies,
     /// Whether zones remember what changed since earlier versions, for secondaries.
     pub history: bool,
     /// The secondaries that are told of changes. They go by the serial alone: a warning names them when a
     /// change does not raise it.
-    pub secondaries: Vec<SocketAddr>,
+    pub told: Told,
+}
+
+/// Who is told of changes, in words for people.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Of zones for which nothing else is said.
+    pub server: Vec<String>,
+    /// Of some zones alone.
+    pub zones: Patterns<Vec<String>>,
+}
+
+impl Told {
+    /// Who is told of a zone.
+    fn of(&self, apex: Name<'_>) -> &[String] {
+        self.zones.find(apex, Some).unwrap_or(&self.server)
+    }
 }
 
 /// How long the zone of a removed file is still served, unless the operator says otherwise: longer
@@ -104,9 +127,7 @@ impl Default for Options {
             remove_after: REMOVE_AFTER_DEFAULT,
             hold_damaged: true,
             copies: None,
-            serials: Policies::default(),
-            history: false,
-            secondaries: Vec::new(),
+            choices: Choices::default(),
         }
     }
 }
@@ -125,8 +146,8 @@ pub enum Command {
         /// What they replaced.
         replaced: Vec<Slot>,
     },
-    /// Serials come from elsewhere as of the next version of each zone.
-    Number(Policies),
+    /// What holds as of the next version of each zone.
+    Choose(Choices),
     /// The watch has seen something; it says so itself.
     Look,
     /// Ends the thread.

@@ -9,7 +9,6 @@ use super::serial::{Numbered, SerialStep};
 use crate::diag::{self, Report, Severity};
 use crate::name::NameBuf;
 use log::Level;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,8 +65,8 @@ pub enum Notice {
     Unseen {
         /// The zone.
         apex: NameBuf,
-        /// Where they are.
-        secondaries: Vec<SocketAddr>,
+        /// Which they are.
+        secondaries: Vec<String>,
     },
     /// A file was read again and holds what it held. `stale` if it was broken in between.
     Unchanged {
@@ -317,8 +316,8 @@ impl Notice {
             }
             Notice::Folder { folder, state } => folder_line(folder, state),
             Notice::Unseen { apex, secondaries } => {
-                let all: Vec<String> = secondaries.iter().map(ToString::to_string).collect();
-                format!("{apex} stays as it was at {}: the serial did not rise", all.join(", "))
+                let all = secondaries.join(", ");
+                format!("{apex} stays as it was at {all}: the serial did not rise")
             }
             Notice::HeldOpen { file } => {
                 let file = file.display();

@@ -5,12 +5,13 @@
 //! serials that a policy has to do with are remembered before their versions reach the loop
 //! ([`copies::serials`](super::copies::serials)); a copy with another serial is an older version.
 
+use super::Choices;
 use super::Step;
 use super::copies::{Copies, CopyNews, serials::Serials};
 use super::library::Library;
 use super::load::Loaded;
 use super::notice::Notice;
-use super::serial::{Policies, Refusal, SerialStep};
+use super::serial::{Refusal, SerialStep};
 use crate::name::NameBuf;
 use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
@@ -35,9 +36,10 @@ pub(super) fn clock() -> u32 {
 }
 
 impl Library {
-    /// Has serials come from elsewhere as of the next version of each zone.
-    pub(super) fn change_policies(&mut self, policies: Policies, step: &mut Step) {
-        self.claims.numbering.policies = policies;
+    /// Has other choices hold as of the next version of each zone.
+    pub(super) fn choose(&mut self, mut choices: Choices, step: &mut Step) {
+        self.claims.numbering.policies = std::mem::take(&mut choices.serials);
+        self.options.choices = choices;
         self.say_if_forgetful(step);
     }
 
@@ -167,6 +169,7 @@ impl Library {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::Policies;
     use crate::reload::serial::Policy;
     use crate::reload::testing::{kinds, read, shown};
     use crate::reload::{Options, Sources, WatchMode};
@@ -198,8 +201,8 @@ mod tests {
             let copies = Copies::open(&dir.path().join("state")).unwrap();
             let (watch, copies) = (WatchMode::Off, Some(copies));
             let remove_after = Duration::ZERO;
-            let options =
-                Options { watch, remove_after, copies, serials: policies, ..Options::default() };
+            let choices = Choices { serials: policies, ..Choices::default() };
+            let options = Options { watch, remove_after, copies, choices, ..Options::default() };
             let (library, step) = Library::load_all_with(read, sources, options);
             let mut lab = Lab { dir, library, zones: ZoneSet::default() };
             let kinds = lab.take(step);
@@ -301,11 +304,12 @@ mod tests {
     fn a_policy_that_changes_holds_from_the_next_version_on() {
         let mut lab = Lab::new("41 1\nend");
         assert_eq!(lab.save("41 2\nend"), "live 42");
-        lab.library.change_policies(Policies::default(), &mut Step::default());
+        lab.library.choose(Choices::default(), &mut Step::default());
         assert_eq!(lab.slot(), "live 42");
         assert_eq!(lab.save("41 3\nend"), "live 41");
         let policies = Policies { server: Policy::Increment, ..Policies::default() };
-        lab.library.change_policies(policies, &mut Step::default());
+        let choices = Choices { serials: policies, ..Choices::default() };
+        lab.library.choose(choices, &mut Step::default());
         assert_eq!(lab.save("41 4\nend"), "live 42", "what was before is forgotten");
     }
 

@@ -82,7 +82,7 @@ fn wait(library: &mut Library, step: &mut Step, outlet: &mut Outlet) -> bool {
                 outlet.applied(messages);
                 drop(replaced);
             }
-            Command::Number(policies) => library.change_policies(policies, step),
+            Command::Choose(choices) => library.choose(choices, step),
             Command::Look => {}
             Command::Quit => return false,
         }

@@ -3,10 +3,15 @@
 use super::event::Event;
 use super::listen::Listener;
 use crate::clock::Now;
-use crate::transfer::notify::{Action, Event as Happening, Notifier, Target};
+use crate::guard::tsig::Keys;
+use crate::name::NameBuf;
+use crate::transfer::notify::{Action, Event as Happening, Notifier};
+use crate::transfer::secondaries::{NotifySet, Secondaries};
 use crate::zone::Zone;
+use crate::zone::set::ZoneSet;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry};
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,37 +20,50 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const ANSWERS_MAX: usize = 64;
 /// Octets of an answer: a header, the zone, and whatever somebody adds.
 const ANSWER_LEN_MAX: usize = 1232;
+/// Name servers without an address that are told by name; beyond, nobody reads that.
+const UNKNOWN_TOLD_MAX: usize = 1000;
 
 /// Announces zones to secondaries.
 pub(super) struct Announcer {
+    secondaries: Secondaries,
     notifier: Notifier,
-    /// One for each family that is needed.
+    /// One for each family that has been needed.
     sockets: Vec<(SocketAddr, UdpSocket)>,
+    /// Where they are registered.
+    registry: Registry,
+    /// Where the server listens.
+    sources: Vec<SocketAddr>,
+    /// Name servers of which it was told that nobody knows their addresses.
+    unknown: HashSet<NameBuf>,
     /// What the milliseconds of the notifier count from.
     start: Instant,
     ready: bool,
 }
 
 impl Announcer {
-    /// Opens what is needed to reach `secondaries`.
-    pub(super) fn open(
-        secondaries: &[Target],
-        sources: &[SocketAddr],
-        seed: u64,
-        registry: &Registry,
-        now: Instant,
-    ) -> io::Result<Announcer> {
-        let mut sockets = Vec::new();
-        for is_ipv4 in [true, false] {
-            if secondaries.iter().any(|it| it.address.is_ipv4() == is_ipv4) {
-                let source = source(sources, is_ipv4);
-                let mut socket = UdpSocket::bind(source)?;
-                registry.register(&mut socket, Event::Notify.token(), Interest::READABLE)?;
-                sockets.push((source, socket));
-            }
+    /// Tells nobody yet, and later from where the `listeners` are bound.
+    pub(super) fn new(listeners: &[Listener], registry: Registry, now: Instant) -> Announcer {
+        Announcer {
+            secondaries: Secondaries::default(),
+            notifier: Notifier::new(0),
+            sockets: Vec::new(),
+            registry,
+            sources: listeners.iter().map(|listener| listener.local).collect(),
+            unknown: HashSet::new(),
+            start: now,
+            ready: false,
         }
-        let notifier = Notifier::new(secondaries, seed);
-        Ok(Announcer { notifier, sockets, start: now, ready: false })
+    }
+
+    /// Tells these from now on, of what changes from now on, and signs with these keys. `seed` makes ids
+    /// that others cannot guess.
+    pub(super) fn take(&mut self, secondaries: Secondaries, seed: u64, keys: &Keys) {
+        if !self.secondaries.is_any() {
+            self.notifier = Notifier::new(seed);
+        }
+        self.secondaries = secondaries;
+        self.notifier.rekey(keys);
+        self.unknown.clear();
     }
 
     /// Answers may have come.
@@ -64,9 +82,19 @@ impl Announcer {
         Some(self.start + Duration::from_millis(deadline_ms))
     }
 
-    /// Announces a version of a zone.
-    pub(super) fn announce(&mut self, zone: &Zone, now: Instant) {
-        let actions = self.notifier.step(Happening::Changed(zone), self.clock(now));
+    /// Announces a version of a zone, which is one of `zones`. `own` are all addresses of the server.
+    pub(super) fn announce(
+        &mut self,
+        zone: &Zone,
+        zones: &ZoneSet,
+        own: &[SocketAddr],
+        now: Instant,
+    ) {
+        let NotifySet { targets, unknown } = self.secondaries.of(zone, zones, own);
+        for server in unknown {
+            self.tell_unknown(zone, server);
+        }
+        let actions = self.notifier.step(Happening::Changed(zone, &targets), self.clock(now));
         self.carry_out(actions);
     }
 
@@ -97,7 +125,18 @@ impl Announcer {
         }
     }
 
-    fn carry_out(&self, actions: Vec<Action>) {
+    fn tell_unknown(&mut self, zone: &Zone, server: NameBuf) {
+        if self.unknown.len() < UNKNOWN_TOLD_MAX && !self.unknown.contains(&server) {
+            log::warn!(
+                "{}: its name server {server} is not told of changes: no zone here has its address\n  \
+                 name the address, too, with `--notify ADDRESS`",
+                zone.apex()
+            );
+            self.unknown.insert(server);
+        }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Send(to, message) => self.send(to, &message),
@@ -116,16 +155,30 @@ impl Announcer {
     }
 
     /// What cannot be sent is sent again, as what is lost.
-    fn send(&self, to: SocketAddr, message: &[u8]) {
-        let mut sockets = self.sockets.iter();
-        let Some((_, socket)) = sockets.find(|socket| socket.0.is_ipv4() == to.is_ipv4()) else {
-            return;
-        };
-        match socket.send_to(message, to) {
+    fn send(&mut self, to: SocketAddr, message: &[u8]) {
+        match self.socket(to.is_ipv4()).and_then(|socket| socket.send_to(message, to)) {
             Ok(_) => log::debug!("announced to {to}"),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => log::debug!("announcing to {to}: {error}"),
         }
+    }
+
+    /// The socket of a family, which is opened when it is needed.
+    fn socket(&mut self, is_ipv4: bool) -> io::Result<&UdpSocket> {
+        let is_it = |(source, _): &(SocketAddr, UdpSocket)| source.is_ipv4() == is_ipv4;
+        let known = self.sockets.iter().position(is_it);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let source = source(&self.sources, is_ipv4);
+                let mut socket = UdpSocket::bind(source)?;
+                let token = Event::Notify.token();
+                self.registry.register(&mut socket, token, Interest::READABLE)?;
+                self.sockets.push((source, socket));
+                self.sockets.len() - 1
+            }
+        };
+        Ok(&self.sockets[at].1)
     }
 
     fn clock(&self, now: Instant) -> Now {
@@ -148,11 +201,6 @@ fn source(listeners: &[SocketAddr], is_ipv4: bool) -> SocketAddr {
     };
     let address = if let [only] = addresses[..] { only } else { any };
     SocketAddr::new(address, 0)
-}
-
-/// The addresses that listeners are bound to.
-pub(super) fn sources(listeners: &[Listener]) -> Vec<SocketAddr> {
-    listeners.iter().map(|listener| listener.local).collect()
 }
 
 #[cfg(test)]

@@ -13,15 +13,13 @@
 
 use super::{buffers, mmsg};
 use crate::respond::Transport;
+use crate::wire::DNS_PORT;
 use mio::net::{TcpListener, UdpSocket};
 use nix::ifaddrs::getifaddrs;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-
-/// The port of DNS.
-pub const DNS_PORT: u16 = 53;
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own bound.
 const BACKLOG: i32 = 1024;

@@ -44,12 +44,12 @@ pub use counters::Counters;
 pub use listen::{ListenError, Listener};
 pub use responder::{Answered, QUERY_LOG, Responder};
 pub use settings::Settings;
-pub use watched::Look;
+pub use watched::{Look, Reading, Seen};
 
 use crate::name::NameBuf;
 use crate::reload::Command;
 use crate::respond::State;
-use crate::transfer::notify::Target;
+use crate::transfer::secondaries::Secondaries;
 use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
 use announce::Announcer;
@@ -58,7 +58,6 @@ use mio::{Events, Interest, Poll, Waker};
 use mmsg::Batch;
 use process::{Request, Signals};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -117,10 +116,8 @@ pub struct Server {
     batch: Batch,
     responder: Responder,
     files: settings::Files,
-    /// Where the listeners are bound.
-    sources: Vec<SocketAddr>,
     /// What tells secondaries; none that are not named are told.
-    announcer: Option<Announcer>,
+    announcer: Announcer,
 }
 
 /// The road between the loop and the worker that reads zones.
@@ -143,8 +140,9 @@ impl Server {
         let limits = descriptors::fit(limits, listeners.len());
         buffers::tell(&listeners);
         state.own_addresses = listen::own_addresses(&listeners);
-        let sources = announce::sources(&listeners);
         let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let announcer = Announcer::new(&listeners, registry, Instant::now());
         let waker = Arc::new(Waker::new(poll.registry(), Event::Wake.token())?);
         let signals = Signals::register(poll.registry(), Event::Signal.token())?;
         let mut server = Server {
@@ -158,8 +156,7 @@ impl Server {
             connections: tcp::Connections::new(limits),
             batch: Batch::new(),
             responder: Responder::new(state),
-            sources,
-            announcer: None,
+            announcer,
         };
         listeners.into_iter().try_for_each(|listener| server.add(listener))?;
         Ok(server)
@@ -167,15 +164,11 @@ impl Server {
 
     /// Announces zones to these as they change (RFC 1996), and all of them at once. `seed` makes ids
     /// that others cannot guess.
-    ///
-    /// # Errors
-    /// Those of the kernel about sockets.
-    pub fn announce_to(&mut self, secondaries: &[Target], seed: u64) -> io::Result<()> {
-        let (registry, now) = (self.poll.registry(), self.responder.now);
-        let mut announcer = Announcer::open(secondaries, &self.sources, seed, registry, now)?;
-        self.responder.state.zones.zones().for_each(|zone| announcer.announce(zone, now));
-        self.announcer = Some(announcer);
-        Ok(())
+    pub fn announce_to(&mut self, secondaries: Secondaries, seed: u64) {
+        let (State { zones, own_addresses, keys, .. }, now) =
+            (&self.responder.state, self.responder.now);
+        self.announcer.take(secondaries, seed, keys);
+        zones.zones().for_each(|zone| self.announcer.announce(zone, zones, own_addresses, now));
     }
 
     /// What another thread wakes the loop with after it has sent zone changes.
@@ -220,12 +213,12 @@ impl Server {
     fn turn(&mut self, worker: &mut Worker) -> io::Result<ControlFlow<()>> {
         self.wait(if worker.pending { Some(Duration::ZERO) } else { self.timeout() })?;
         let heard = self.mark();
+        if heard.worker {
+            self.change_settings(&worker.commands);
+        }
         if heard.worker || worker.pending {
             let changed = worker.apply_changes(&mut self.responder.state);
             self.announce(&changed);
-        }
-        if heard.worker {
-            self.change_settings(&worker.commands);
         }
         let flow = if heard.signal { self.obey(worker) } else { ControlFlow::Continue(()) };
         self.work();
@@ -235,10 +228,9 @@ impl Server {
 
     /// Tells secondaries of the zones that have another serial than before.
     fn announce(&mut self, changed: &[NameBuf]) {
-        let Some(announcer) = &mut self.announcer else { return };
-        let zones = &self.responder.state.zones;
+        let (State { zones, own_addresses, .. }, now) = (&self.responder.state, self.responder.now);
         let changed = changed.iter().filter_map(|apex| zones.get(apex.as_name())?.zone());
-        changed.for_each(|zone| announcer.announce(zone, self.responder.now));
+        changed.for_each(|zone| self.announcer.announce(zone, zones, own_addresses, now));
     }
 
     /// Does what signals ask for; whether to go on.
@@ -288,7 +280,7 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let resume = self.tcp.iter().filter_map(accept::Acceptor::resume);
-        let announce = self.announcer.as_ref().and_then(Announcer::deadline);
+        let announce = self.announcer.deadline();
         let next = self.connections.expiry().into_iter().chain(resume).chain(announce).min()?;
         Some(next.saturating_duration_since(self.responder.now))
     }
@@ -297,7 +289,7 @@ impl Server {
         self.connections.is_ready()
             || self.udp.iter().any(udp::Port::is_ready)
             || self.tcp.iter().any(accept::Acceptor::is_ready)
-            || self.announcer.as_ref().is_some_and(Announcer::is_ready)
+            || self.announcer.is_ready()
     }
 
     /// Marks the sockets that became ready; what else was heard.
@@ -307,7 +299,7 @@ impl Server {
             match Event::from(event.token()) {
                 Event::Wake => heard.worker = true,
                 Event::Signal => heard.signal = true,
-                Event::Notify => self.announcer.iter_mut().for_each(Announcer::wake),
+                Event::Notify => self.announcer.wake(),
                 Event::Udp(index) => self.udp[index].wake(),
                 Event::Accept(index) => self.tcp[index].wake(),
                 Event::Connection(key) => self.connections.wake(key, event),
@@ -327,7 +319,7 @@ impl Server {
         }
         self.connections.turn(&mut self.responder);
         self.connections.expire(&mut self.responder);
-        self.announcer.iter_mut().for_each(|announcer| announcer.turn(self.responder.now));
+        self.announcer.turn(self.responder.now);
     }
 }
 

@@ -1,16 +1,18 @@
 //! What the configuration says about a running server, and how the loop takes it over.
 
-use super::watched::{Look, Watched};
+use super::watched::{Look, Reading, Seen, Watched};
 use super::{Limits, Server, descriptors, secrets};
 use crate::guard::acl::{Acl, Askers};
 use crate::guard::cookie::Secrets;
 use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::Limiter;
+use crate::guard::tsig::Keys;
 use crate::reload::folder::Fingerprint;
-use crate::reload::{Command, Policies};
+use crate::reload::{Choices, Command};
 use crate::respond::{Identity, Policy, State};
+use crate::transfer::secondaries::Secondaries;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 
 /// What can be changed while the server runs.
@@ -21,8 +23,14 @@ pub struct Settings {
     pub transfer_acl: Option<Acl>,
     /// Both for some zones alone.
     pub zone_acls: PerZone,
-    /// Where serials come from. That is for whoever reads zones.
-    pub serials: Policies,
+    /// The keys of askers and secondaries.
+    pub keys: Keys,
+    /// Who is told of changes.
+    pub secondaries: Secondaries,
+    /// What nobody can guess, if anybody is told.
+    pub seed: u64,
+    /// What is for whoever reads zones.
+    pub choices: Choices,
     /// What limits answers over UDP; none if nothing does.
     pub limiter: Option<Limiter>,
     /// The operator's choices about answers.
@@ -40,12 +48,13 @@ impl Settings {
         of_server.chain(self.zone_acls.acls()).flat_map(Acl::with_keys)
     }
 
-    /// Puts them in their places, all but the serials, and the limits, which it gives back. What was
-    /// counted so far counts on.
+    /// Puts those of answering in their places, and gives the limits back. What was counted so far counts
+    /// on.
     pub fn apply(self, state: &mut State) -> Limits {
         state.acl = self.acl;
         state.transfer_acl = self.transfer_acl;
         state.zone_acls = self.zone_acls;
+        state.keys = self.keys;
         state.policy = self.policy;
         state.identity = self.identity;
         match (&mut state.limiter, self.limiter) {
@@ -77,23 +86,27 @@ impl Server {
     /// # Errors
     /// The system gives no thread.
     pub fn watch_secrets(&mut self, path: PathBuf, look: Look) -> io::Result<()> {
-        let (known, waker) = (Fingerprint::of(&path), self.waker());
-        self.files.secrets = Some(Watched::start(path, known, look, waker, secrets::read_again)?);
+        let seen = Seen::from([(path.clone(), Fingerprint::of(&path))]);
+        let read = move |_: &[PathBuf]| Reading {
+            new: secrets::read_again(&path),
+            files: vec![path.clone()],
+        };
+        self.files.secrets = Some(Watched::start(seen, look, self.waker(), read)?);
         Ok(())
     }
 
-    /// Has `read` called when the configuration is another than `known`, and takes over what it gives.
+    /// Has `read` called with those files of the configuration and of keys that are others than `seen`,
+    /// and takes over what it gives.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn watch_settings(
         &mut self,
-        path: PathBuf,
-        known: Option<Fingerprint>,
+        seen: Seen,
         look: Look,
-        read: impl FnMut(&Path) -> Option<Settings> + Send + 'static,
+        read: impl FnMut(&[PathBuf]) -> Reading<Settings> + Send + 'static,
     ) -> io::Result<()> {
-        self.files.settings = Some(Watched::start(path, known, look, self.waker(), read)?);
+        self.files.settings = Some(Watched::start(seen, look, self.waker(), read)?);
         Ok(())
     }
 
@@ -107,8 +120,10 @@ impl Server {
             log::info!("cookie secrets were read again");
         }
         if let Some(mut settings) = self.files.settings.as_ref().and_then(Watched::take) {
-            let serials = std::mem::take(&mut settings.serials);
-            let _ = commands.send(Command::Number(serials)); // without a worker nothing is read again
+            let choices = std::mem::take(&mut settings.choices);
+            let _ = commands.send(Command::Choose(choices)); // without a worker nothing is read again
+            let secondaries = std::mem::take(&mut settings.secondaries);
+            self.announcer.take(secondaries, settings.seed, &settings.keys);
             let limits = descriptors::fit(settings.apply(state), self.udp.len());
             self.connections.set_limits(limits, self.responder.now);
         }

@@ -1,14 +1,14 @@
-//! A file that is read again while all goes on: by a thread of its own, since a file may keep its
+//! Files that are read again while all goes on: by a thread of its own, since a file may keep its
 //! reader waiting and the loop waits for nobody.
 //!
-//! The file system's events say when, SIGHUP says so too, and a slow look finds what neither told. A
-//! file that is as it was is read for SIGHUP alone. A reading that gives nothing changes nothing.
+//! The file system's events say when, SIGHUP says so too, and a slow look finds what neither told. Files
+//! that are as they were are read for SIGHUP alone. A reading that gives nothing changes nothing.
 
 use crate::reload::folder::Fingerprint;
 use mio::Waker;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,18 @@ use std::time::Duration;
 /// After an event the folder must be quiet for so long: editors write in steps.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// When a file is looked at, besides SIGHUP.
+/// Files, and what each was when it was read last.
+pub type Seen = BTreeMap<PathBuf, Option<Fingerprint>>;
+
+/// What a reading gave.
+pub struct Reading<T> {
+    /// What the files say; none if that cannot be used.
+    pub new: Option<T>,
+    /// The files that decide it.
+    pub files: Vec<PathBuf>,
+}
+
+/// When files are looked at, besides SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// When the file system tells of it, and after so long.
@@ -29,33 +40,32 @@ pub enum Look {
     Never,
 }
 
-/// Why the file is looked at.
+/// Why files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// Somebody wants it read.
+    /// Somebody wants them read.
     Asked,
-    /// Something happened near it, or it is time.
+    /// Something happened near them, or it is time.
     Hint,
 }
 
-/// What the file says, whenever it says something new.
+/// What files say, whenever they say something new.
 pub(super) struct Watched<T> {
     asked: Sender<Cause>,
     news: Receiver<T>,
 }
 
 impl<T: Send + 'static> Watched<T> {
-    /// Has `read` called in a thread when the file is another than `known`, and the loop woken if that
-    /// gives anything.
+    /// Has `read` called in a thread with those files that are others than `seen`, and the loop woken if
+    /// that gives anything.
     ///
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start(
-        path: PathBuf,
-        mut known: Option<Fingerprint>,
+        mut seen: Seen,
         look: Look,
         waker: Arc<Waker>,
-        mut read: impl FnMut(&Path) -> Option<T> + Send + 'static,
+        mut read: impl FnMut(&[PathBuf]) -> Reading<T> + Send + 'static,
     ) -> io::Result<Watched<T>> {
         let ((asked, asking), (sender, news)) = (mpsc::channel(), mpsc::channel());
         let events = asked.clone();
@@ -66,26 +76,26 @@ impl<T: Send + 'static> Watched<T> {
                 Look::AtEvents(period) | Look::Every(period) => Some(period),
                 Look::Never => None,
             };
-            let mut cause = Some(Cause::Hint); // it may have changed before anybody watched
+            let mut cause = Some(Cause::Hint); // they may have changed before anybody watched
             while let Some(why) = cause {
-                folders.watch(&path);
-                let found = Fingerprint::of(&path);
-                let is_new = std::mem::replace(&mut known, found) != found;
-                if (is_new || why == Cause::Asked)
-                    && let Some(new) = read(&path)
-                {
-                    if sender.send(new).is_err() {
+                seen.keys().for_each(|path| folders.watch(path));
+                let others = others(&mut seen, why);
+                let mut is_more = false;
+                if !others.is_empty() {
+                    let Reading { new, files } = read(&others);
+                    is_more = follow(&mut seen, files);
+                    if new.is_some_and(|new| sender.send(new).is_err()) {
                         break; // the loop has ended
                     }
                     let _ = waker.wake();
                 }
-                cause = wait(&asking, period);
+                cause = if is_more { Some(Cause::Hint) } else { wait(&asking, period) };
             }
         })?;
         Ok(Watched { asked, news })
     }
 
-    /// Has the file read.
+    /// Has the files read.
     pub(super) fn ask(&self) {
         let _ = self.asked.send(Cause::Asked); // the thread ends with the loop alone
     }
@@ -94,6 +104,28 @@ impl<T: Send + 'static> Watched<T> {
     pub(super) fn take(&self) -> Option<T> {
         self.news.try_iter().last()
     }
+}
+
+/// Looks at files; those that are not as they were, or all if somebody asks.
+fn others(seen: &mut Seen, why: Cause) -> Vec<PathBuf> {
+    let mut others = Vec::new();
+    for (path, known) in seen {
+        let found = Fingerprint::of(path);
+        if std::mem::replace(known, found) != found || why == Cause::Asked {
+            others.push(path.clone());
+        }
+    }
+    others
+}
+
+/// Goes over to other files; whether there are new ones. Those have been read, but nobody knows in what
+/// state, so they are read once more.
+fn follow(seen: &mut Seen, files: Vec<PathBuf>) -> bool {
+    let before = std::mem::take(seen);
+    let known = |path: &PathBuf| before.get(path).copied();
+    let is_more = files.iter().any(|path| known(path).is_none());
+    seen.extend(files.into_iter().map(|path| (path.clone(), known(&path).flatten())));
+    is_more
 }
 
 /// Waits until there is a cause, and then until there is no other; none to end.
@@ -115,7 +147,7 @@ fn wait(asking: &Receiver<Cause>, period: Option<Duration>) -> Option<Cause> {
     Some(cause)
 }
 
-/// The folders in which the file and what it links to stand.
+/// The folders in which the files and what they link to stand.
 struct Folders {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
@@ -135,7 +167,7 @@ impl Folders {
         Folders { watcher, watched: BTreeSet::new() }
     }
 
-    /// Watches where the file stands now. What cannot be watched is found by the slow look.
+    /// Watches where a file stands now. What cannot be watched is found by the slow look.
     fn watch(&mut self, path: &Path) {
         let Some(watcher) = &mut self.watcher else { return };
         let resolved = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
@@ -186,8 +218,12 @@ mod tests {
             let path = folder.path().join("file");
             let poll = Poll::new().unwrap();
             let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
-            let read = |path: &Path| std::fs::read_to_string(path).ok();
-            let watched = Watched::start(path.clone(), None, look, waker, read).unwrap();
+            let read = |files: &[PathBuf]| Reading {
+                new: std::fs::read_to_string(&files[0]).ok(),
+                files: files.to_vec(),
+            };
+            let seen = Seen::from([(path.clone(), None)]);
+            let watched = Watched::start(seen, look, waker, read).unwrap();
             let saved = |text: &str, by_rename: bool| {
                 let first = if by_rename { folder.path().join("new") } else { path.clone() };
                 std::fs::write(&first, text).unwrap();
@@ -203,5 +239,26 @@ mod tests {
             saved("two", true);
             saved("three", false);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_named_later_is_watched_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, more] = ["first", "more"].map(|name| folder.path().join(name));
+        std::fs::write(&first, "one").unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let files = vec![first.clone(), more.clone()];
+        let read = move |_: &[PathBuf]| {
+            let texts = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+            Reading { new: Some(texts.collect()), files: files.clone() }
+        };
+        let look = Look::AtEvents(Duration::from_secs(3600));
+        let watched = Watched::start(Seen::from([(first, None)]), look, waker, read).unwrap();
+        wait_for(&watched, "one");
+        std::fs::write(&more, " two").unwrap();
+        wait_for(&watched, "one two");
+        std::fs::write(&more, " three").unwrap();
+        wait_for(&watched, "one three");
     }
 }

@@ -10,7 +10,7 @@
 //! asks for the next. So a reader that is slow costs one message, and many transfers at once cost each
 //! other time and nothing else. [`Writer`] is what one message is written with; all transfers share it.
 //!
-//! [`notify`] is how secondaries learn that there is something to ask for.
+//! [`notify`] is how secondaries learn that there is something to ask for, [`secondaries`] who they are.
 //!
 //! A message is whole when [`Outgoing::write`] returns, all but for a signature over it: what signs
 //! (RFC 8945 §5.3.1) does so there, and has room in front of [`MESSAGE_LEN_MAX`] kept back by the
@@ -19,6 +19,7 @@
 pub mod notify;
 mod outgoing;
 mod query;
+pub mod secondaries;
 mod walk;
 mod writer;
 

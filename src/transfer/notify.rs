@@ -1,6 +1,6 @@
 //! Telling secondaries that a zone has changed (RFC 1996), as a machine: events in, actions out.
 //!
-//! Each secondary has a table of zones that wait to be announced, and a bounded number of announcements
+//! Who is told is said with each version of a zone ([`secondaries`](super::secondaries)). Each has a table of zones that wait to be announced, and a bounded number of announcements
 //! on their way. One of these is sent again, later each time, until the secondary answers whatever it
 //! likes, or until it has not for some minutes: then it is on its own, and asks by itself when the SOA
 //! says so. A secondary that was silent all that time is told nothing of what still waits, either.
@@ -9,8 +9,9 @@
 //! What is told to a secondary with a key is signed with it, each sending at its own time, and only an
 //! answer that is signed for one of the sendings is one.
 
+use super::secondaries::Target;
 use crate::clock::Now;
-use crate::guard::tsig::{Asked, Doubt, Key};
+use crate::guard::tsig::{Asked, Doubt, Keys};
 use crate::name::Name;
 use crate::rr::table;
 use crate::wire::{HEADER_LEN, bits};
@@ -34,25 +35,17 @@ const RCODE: u16 = 0xf;
 
 /// Who is told, and what is on its way.
 pub struct Notifier {
+    /// Those that something is on its way to.
     secondaries: Vec<Secondary>,
     /// What the next id is made from.
     ids: u64,
 }
 
-/// Who is told of changes.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// What messages to it and from it are signed with.
-    pub key: Option<Arc<Key>>,
-}
-
 /// What happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'e> {
-    /// A zone is served in another version than before.
-    Changed(&'e Zone),
+    /// A zone is served in another version than before, of which these are told.
+    Changed(&'e Zone, &'e [Target]),
     /// A message came.
     Received(SocketAddr, &'e [u8]),
     /// Time has passed.
@@ -103,23 +96,19 @@ struct Open {
 }
 
 impl Notifier {
-    /// Tells these. `seed` makes ids that others cannot guess.
-    pub fn new(secondaries: &[Target], seed: u64) -> Notifier {
-        let secondary = |target: &Target| {
-            let (waiting, open, heard_ms) = (BTreeMap::new(), Vec::new(), None);
-            Secondary { target: target.clone(), waiting, open, heard_ms, doubted: false }
-        };
-        Notifier { secondaries: secondaries.iter().map(secondary).collect(), ids: seed | 1 }
+    /// Tells nobody yet. `seed` makes ids that others cannot guess.
+    pub fn new(seed: u64) -> Notifier {
+        Notifier { secondaries: Vec::new(), ids: seed | 1 }
     }
 
     /// Takes in what happens at a time; gives what is to be done.
     pub fn step(&mut self, event: Event<'_>, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Changed(zone) => self.change(zone),
+            Event::Changed(zone, targets) => self.change(zone, targets),
             Event::Received(from, message) => {
-                let at = self.secondaries.iter_mut().find(|it| it.target.address == from);
-                at.into_iter().for_each(|it| it.receive(message, now, &mut actions));
+                let there = self.secondaries.iter_mut().filter(|it| it.target.address == from);
+                there.for_each(|it| it.receive(message, now, &mut actions));
             }
             Event::Tick => {}
         }
@@ -127,6 +116,7 @@ impl Notifier {
             secondary.send_again(now, &mut actions);
             secondary.send_waiting(&mut self.ids, now, &mut actions);
         }
+        self.secondaries.retain(|secondary| !secondary.open.is_empty());
         actions
     }
 
@@ -136,18 +126,41 @@ impl Notifier {
         open.map(|open| open.due_ms).min()
     }
 
-    fn change(&mut self, zone: &Zone) {
+    /// Has everything that is sent from now on signed with these keys, where they have the names of the
+    /// keys before.
+    pub fn rekey(&mut self, keys: &Keys) {
+        self.secondaries.iter_mut().for_each(|secondary| secondary.target.rekey(keys));
+    }
+
+    fn change(&mut self, zone: &Zone, targets: &[Target]) {
         let soa = zone.soa().records()[RECORD_HEAD_LEN - 10..].to_vec();
         let what =
             Arc::new(Announcement { zone: zone.apex().to_lower().as_name().as_wire().into(), soa });
         for secondary in &mut self.secondaries {
             secondary.open.retain(|open| open.what.zone != what.zone);
-            secondary.waiting.insert(what.zone.clone(), Arc::clone(&what));
+            secondary.waiting.remove(&what.zone);
         }
+        for target in targets {
+            self.secondary(target).waiting.insert(what.zone.clone(), Arc::clone(&what));
+        }
+    }
+
+    fn secondary(&mut self, target: &Target) -> &mut Secondary {
+        let known = self.secondaries.iter().position(|it| it.target.is(target));
+        let at = known.unwrap_or_else(|| {
+            self.secondaries.push(Secondary::new(target));
+            self.secondaries.len() - 1
+        });
+        &mut self.secondaries[at]
     }
 }
 
 impl Secondary {
+    fn new(target: &Target) -> Secondary {
+        let (waiting, open, heard_ms) = (BTreeMap::new(), Vec::new(), None);
+        Secondary { target: target.clone(), waiting, open, heard_ms, doubted: false }
+    }
+
     /// Any answer is one (RFC 1996 §4.8): an error will not go away by asking again.
     fn receive(&mut self, message: &[u8], now: Now, actions: &mut Vec<Action>) {
         let Some(header) = message.first_chunk::<HEADER_LEN>() else { return };

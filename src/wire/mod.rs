@@ -19,6 +19,8 @@ pub mod request;
 pub mod response;
 pub mod tsig;
 
+/// The port of DNS (RFC 1035 §4.2).
+pub const DNS_PORT: u16 = 53;
 /// The octets of a message's header (RFC 1035 §4.1.1).
 pub const HEADER_LEN: usize = 12;
 /// The longest answer over UDP to a query without EDNS (RFC 1035 §4.2.1).

@@ -1,5 +1,6 @@
 //! A zone that changes at random, in ways that transfers may stumble over.
 
+use crate::support::dice::Dice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -36,22 +37,6 @@ const DATA: [(&str, &str); 10] = [
     ("TYPE65280", "\\# 4 0a0b0c0%"),
     ("CNAME", "h%"),
 ];
-
-/// A generator of numbers that look like chance: xorshift.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 20).unwrap() % end
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
 
 /// A version of a zone.
 pub(crate) struct Zone {
@@ -103,7 +88,7 @@ impl Zone {
     }
 
     fn add_any(&mut self, dice: &mut Dice) {
-        let (owner, (rtype, data)) = (dice.pick(&OWNERS), dice.pick(&DATA));
+        let (owner, (rtype, data)) = (*dice.pick(&OWNERS), *dice.pick(&DATA));
         let data = data.replace('%', &dice.below(10).to_string());
         self.add(owner, rtype, data, 60 + dice.below(3));
     }

@@ -10,6 +10,7 @@
     reason = "each test program is compiled with all of this and uses a part"
 )]
 
+pub mod dice;
 pub mod explained;
 pub mod message;
 pub mod mutants;
