@@ -143,10 +143,10 @@ impl Library {
     fn first_step(&mut self, now: Instant) -> Step {
         let mut step = Step::default();
         self.recall_serials(&mut step);
-        let listing = self.sources.list();
+        let listing = self.sources.list_names();
         self.see(&listing, now, &mut step);
         for file in &listing.files {
-            if let Some(reading) = Reading::take_listed(file, |file| self.load(file)) {
+            if let Some(reading) = Reading::take_first(&file.path, |file| self.load(file)) {
                 self.commit(reading, now, &mut step);
             }
         }

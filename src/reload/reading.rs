@@ -1,6 +1,6 @@
 //! One reading of one file, with what is needed to judge whether it counts.
 
-use super::folder::{Fingerprint, ZoneFile};
+use super::folder::Fingerprint;
 use super::load::{Known, Loaded, origin_of};
 use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
@@ -52,14 +52,15 @@ impl Reading {
         is_there.then_some(Reading { file, before, after, began, loaded })
     }
 
-    /// Reads a file that was listed a moment ago and is not watched yet: whoever watches it later sees by
-    /// its fingerprint whether it changed in between. One that was touched just before the reading could
-    /// be touched again without that showing, so of its version nothing is known.
-    pub(super) fn take_listed(file: &ZoneFile, read: impl Fn(&Path) -> Loaded) -> Option<Reading> {
+    /// Reads a file that is not watched yet: whoever watches it later sees by its fingerprint whether it
+    /// changed in between. One that was touched just before could be touched again without that showing,
+    /// so of its version nothing is known.
+    pub(super) fn take_first(file: &Arc<Path>, read: impl Fn(&Path) -> Loaded) -> Option<Reading> {
         let began = SystemTime::now();
-        let known = file.fingerprint.filter(|seen| seen.is_older_than(began));
-        let (loaded, includes) = guarded(&file.path, read);
-        let file = file.path.clone();
+        let (loaded, includes) = guarded(file, read);
+        let seen = loaded.seen.or_else(|| Fingerprint::of(file));
+        let known = seen.filter(|seen| seen.is_older_than(began));
+        let file = file.clone();
         let before = Version { file: known, ..Version::default() };
         let after = Version { file: known, includes: Version::now_of(includes.iter()) };
         let is_there = loaded.zone.is_some() || is_there(&file);
