@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How deep sub-folders are followed: deeper than any layout by customer, year and letter goes, and
 /// an end to folders mounted into themselves.
@@ -194,9 +194,14 @@ impl Fingerprint {
     /// Whether the last change lies clearly before `moment`: by more than a clock tick of any
     /// kernel, in which a second change would leave the same times.
     pub fn is_older_than(&self, moment: SystemTime) -> bool {
-        const TICK_NS: i64 = 20_000_000;
+        const TICK: Duration = Duration::from_millis(20);
+        moment.checked_sub(TICK).is_some_and(|moment| self.was_there(moment))
+    }
+
+    /// Whether the last change lies before `moment`, by the times of files.
+    pub fn was_there(&self, moment: SystemTime) -> bool {
         let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_nanos()).is_ok_and(|now| self.ctime_ns < now - TICK_NS)
+        i64::try_from(since.as_nanos()).is_ok_and(|moment| self.ctime_ns < moment)
     }
 }
 

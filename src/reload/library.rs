@@ -335,7 +335,7 @@ impl Library {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reload::testing::{kinds, read};
+    use crate::reload::testing::{kinds, read, wait_until};
     use std::fs;
     use tempfile::TempDir;
 
@@ -459,6 +459,8 @@ mod tests {
     #[test]
     fn a_sweep_reads_nothing_that_did_not_change() {
         let dir = folder(&["a.zone", "b.zone"]);
+        let seen = Fingerprint::of(&dir.path().join("b.zone")).unwrap();
+        wait_until("they are a moment old", || seen.is_older_than(std::time::SystemTime::now()));
         let paths = vec![dir.path().to_path_buf()];
         let (sources, options) = (Sources { paths, ..Sources::default() }, Options::default());
         let (mut library, _) = Library::load_all_with(read, sources, options);

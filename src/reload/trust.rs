@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statfs, statx};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long after a change its event may come: the kernel queues it at once, and a machine that is busy
 /// passes it on later.
@@ -41,8 +41,8 @@ pub(super) struct Trust {
     unheard: HashMap<Arc<Path>, Instant>,
     /// No event came for one of them.
     lost: bool,
-    /// What the next sweep finds may have happened while nobody listened.
-    was_deaf: bool,
+    /// What the next sweep finds may have happened while nobody listened, until then.
+    deaf_until: Option<SystemTime>,
     doubted: bool,
     /// What was told; each is told once.
     told: HashSet<String>,
@@ -58,7 +58,9 @@ impl Trust {
     ) {
         // a link to a file that is made elsewhere changes its third time, without an event here
         let content = |seen: Option<Fingerprint>| seen.map(|is| (is.file, is.size, is.mtime_ns));
-        if !self.doubted && !self.was_deaf && content(before) != content(is) {
+        let could_hear =
+            self.deaf_until.is_none_or(|until| is.is_some_and(|is| !is.was_there(until)));
+        if !self.doubted && could_hear && content(before) != content(is) {
             self.unheard.entry(file.clone()).or_insert(now);
         }
     }
@@ -75,7 +77,7 @@ impl Trust {
     /// sweep has found it or will.
     pub(super) fn forget(&mut self) {
         self.unheard.clear();
-        self.was_deaf = true;
+        self.deaf_until = Some(SystemTime::now());
     }
 
     /// Whether the files are to be compared more often.
@@ -90,7 +92,7 @@ impl Trust {
 
     /// Says why events cannot be trusted as of now, after a sweep, if that is new.
     pub(super) fn judge(&mut self, listing: &Listing, now: Instant) -> Option<String> {
-        self.was_deaf = false;
+        self.deaf_until = None;
         let why = self.unheard_for_long(now);
         self.lost |= why.is_some();
         let why = why.or_else(|| remote(listing)).or_else(|| mounted(listing));
