@@ -138,7 +138,7 @@ fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped>
     let planned = privileges::plan(user, &sources.paths).map_err(stop)?;
     let Some(identity) = planned else { return Ok(()) };
     let mut paths = sources.paths.clone();
-    paths.extend(sources.list().files.iter().map(|file| file.path.to_path_buf()));
+    paths.extend(sources.list_names().files.iter().map(|file| file.path.to_path_buf()));
     match privileges::become_user(identity, &paths).map_err(stop)? {
         Became::User(identity) => log::info!("running as {}", identity.name),
         Became::Unchanged { identity, unreadable } => log::warn!(
@@ -211,7 +211,7 @@ fn tell_allowed(Allowed { path, replaced }: &Allowed) {
 
 /// What the server reads: zone files wherever links lead to, what they include, keys, and secrets.
 fn readable(serve: &Serve, sources: &Sources) -> Plan {
-    let (mut plan, listing) = (Plan::default(), sources.list());
+    let (mut plan, listing) = (Plan::default(), sources.list_names());
     let links = listing.files.iter().filter(|file| file.apart).map(|file| &*file.path);
     let folders = listing.folders.keys().map(PathBuf::as_path);
     let typed = sources.paths.iter().chain(&serve.cookie_secret).map(PathBuf::as_path);
@@ -341,7 +341,7 @@ fn count(good: usize, broken: usize) -> String {
 
 /// Why there is nothing to serve.
 pub(super) fn no_zone(sources: &Sources) -> String {
-    let listing = sources.list();
+    let listing = sources.list_names();
     if !listing.files.is_empty() {
         return "no zone can be served: mend a file above and start again\n  \
                 `zonesmith check` shows the same without starting the server"

@@ -10,13 +10,13 @@
 
 use crate::sandbox;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata};
+use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How deep sub-folders are followed: deeper than any layout by customer, year and letter goes, and
 /// an end to folders mounted into themselves.
@@ -57,7 +57,7 @@ pub struct ZoneFile {
     /// Whether other directories than its own decide what it is: a symlink, or a file that was
     /// named on the command line.
     pub apart: bool,
-    /// As it is now; `None` if nothing can be said (a symlink that leads nowhere).
+    /// As it is now; `None` if nothing can be said (a symlink that leads nowhere), or nobody looked.
     pub fingerprint: Option<Fingerprint>,
 }
 
@@ -95,7 +95,16 @@ pub struct Listing {
 impl Sources {
     /// What is there now.
     pub fn list(&self) -> Listing {
-        let mut lister = Lister { recursive: self.recursive, ..Lister::default() };
+        self.list_with(Lister { recursive: self.recursive, looks: true, ..Lister::default() })
+    }
+
+    /// The same without looking at each file: where its directory says what a file is, there is no
+    /// fingerprint.
+    pub fn list_names(&self) -> Listing {
+        self.list_with(Lister { recursive: self.recursive, ..Lister::default() })
+    }
+
+    fn list_with(&self, mut lister: Lister) -> Listing {
         let kinds: Vec<_> = self.paths.iter().map(|path| (path, fs::metadata(path))).collect();
         for (path, kind) in &kinds {
             match kind {
@@ -185,9 +194,14 @@ impl Fingerprint {
     /// Whether the last change lies clearly before `moment`: by more than a clock tick of any
     /// kernel, in which a second change would leave the same times.
     pub fn is_older_than(&self, moment: SystemTime) -> bool {
-        const TICK_NS: i64 = 20_000_000;
+        const TICK: Duration = Duration::from_millis(20);
+        moment.checked_sub(TICK).is_some_and(|moment| self.was_there(moment))
+    }
+
+    /// Whether the last change lies before `moment`, by the times of files.
+    pub fn was_there(&self, moment: SystemTime) -> bool {
         let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_nanos()).is_ok_and(|now| self.ctime_ns < now - TICK_NS)
+        i64::try_from(since.as_nanos()).is_ok_and(|moment| self.ctime_ns < moment)
     }
 }
 
@@ -216,6 +230,8 @@ pub fn dir_id(path: &Path) -> Option<DirId> {
 #[derive(Default)]
 struct Lister {
     recursive: bool,
+    /// Whether every file is looked at.
+    looks: bool,
     /// Each directory listed, and the path it was listed by: one reached twice is listed once.
     seen: HashMap<DirId, PathBuf>,
     listing: Listing,
@@ -244,7 +260,7 @@ impl Lister {
             let (path, kind) = (entry.path(), entry.file_type()?);
             let by_name = is_zone_file(&entry.file_name());
             let hidden = entry.file_name().as_bytes().starts_with(b".");
-            if by_name && !kind.is_dir() && self.entry(&path, kind.is_symlink()) {
+            if by_name && !kind.is_dir() && self.entry(&path, kind) {
                 count += 1;
             } else if self.recursive && !hidden && (kind.is_dir() || path.is_dir()) {
                 self.folder(&path, depth + 1);
@@ -254,13 +270,15 @@ impl Lister {
     }
 
     /// Takes a file that is called as zone files are; false if it is something else after all.
-    fn entry(&mut self, path: &Path, symlink: bool) -> bool {
-        let fingerprint = match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() => return false,
-            Ok(metadata) => Some(Fingerprint::new(&metadata)),
-            Err(_) => None,
+    fn entry(&mut self, path: &Path, kind: FileType) -> bool {
+        let looked = (self.looks || !kind.is_file()).then(|| fs::metadata(path));
+        let fingerprint = match looked {
+            Some(Ok(metadata)) if !metadata.is_file() => return false,
+            Some(Ok(metadata)) => Some(Fingerprint::new(&metadata)),
+            Some(Err(_)) | None => None,
         };
-        self.listing.files.push(ZoneFile { path: path.into(), apart: symlink, fingerprint });
+        let apart = kind.is_symlink();
+        self.listing.files.push(ZoneFile { path: path.into(), apart, fingerprint });
         true
     }
 
@@ -325,6 +343,8 @@ mod tests {
         let flat = sources(&dir, &["", "named"], false).list();
         assert_eq!(names(&dir, &flat), ["a.zone", "b.zone", "dangling.zone", "named"]);
         assert!(flat.get(&dir.path().join("dangling.zone")).unwrap().fingerprint.is_none());
+        let by_name = sources(&dir, &["", "named"], false).list_names();
+        assert_eq!(names(&dir, &by_name), names(&dir, &flat));
         let deep = sources(&dir, &[""], true).list();
         assert_eq!(names(&dir, &deep), ["a.zone", "b.zone", "dangling.zone", "sub/c.zone"]);
     }

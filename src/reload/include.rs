@@ -10,6 +10,7 @@
 //! Only regular files are read: a FIFO would keep the reader waiting for its writer, and a device
 //! might have no end. They are told apart after opening, which therefore must not wait.
 
+use super::folder::Fingerprint;
 use crate::sandbox;
 use std::cell::OnceCell;
 use std::fs::{self, File};
@@ -64,28 +65,33 @@ impl<'p> Fence<'p> {
 /// # Errors
 /// It cannot be opened or read, is no regular file, or has too many octets.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let (file, len) = open(path)?;
+    read_seen(path).map(|(octets, _)| octets)
+}
+
+/// The same, and what the file was when it was opened.
+pub(super) fn read_seen(path: &Path) -> io::Result<(Vec<u8>, Fingerprint)> {
+    let (file, len, seen) = open(path)?;
     let mut octets = Vec::new();
     octets.reserve_exact(len);
     file.take(FILE_LEN_MAX).read_to_end(&mut octets)?; // it may grow meanwhile
     match octets.len() as u64 >= FILE_LEN_MAX {
         true => Err(too_large()),
-        false => Ok(octets),
+        false => Ok((octets, seen)),
     }
 }
 
-/// Opens one, and says how many octets it has.
+/// Opens one, and says how many octets it has, and what it is.
 ///
 /// # Errors
 /// As those of [`read`].
-pub(super) fn open(path: &Path) -> io::Result<(File, usize)> {
+pub(super) fn open(path: &Path) -> io::Result<(File, usize, Fingerprint)> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     let len = usize::try_from(metadata.len()).ok().filter(|_| metadata.len() < FILE_LEN_MAX);
-    Ok((file, len.ok_or_else(too_large)?))
+    Ok((file, len.ok_or_else(too_large)?, Fingerprint::new(&metadata)))
 }
 
 fn too_large() -> io::Error {

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::{Known, Loaded, load_again};
+use super::load::{Loaded, load_again};
 use super::notice::Notice;
 use super::numbering::{Memory, clock};
 use super::reach::Reach;
@@ -63,8 +63,8 @@ pub struct Library {
 }
 
 impl Library {
-    /// Reads all zone files that are there now, watching them before the first is read, so that no
-    /// change is lost in between.
+    /// Reads all zone files that are there now, then watches them: each reading is an event, too. What
+    /// changed in between shows in the first sweep.
     pub fn load_all(sources: Sources, options: Options) -> (Library, Step) {
         Library::load_all_with(load_again, sources, options)
     }
@@ -143,19 +143,19 @@ impl Library {
     fn first_step(&mut self, now: Instant) -> Step {
         let mut step = Step::default();
         self.recall_serials(&mut step);
-        self.list(now, &mut step);
-        let files: Vec<_> = self.listing.files.iter().map(|file| file.path.clone()).collect();
-        for file in files {
-            if let Some(reading) = self.read(&file) {
+        let listing = self.sources.list_names();
+        self.see(&listing, now, &mut step);
+        for file in &listing.files {
+            if let Some(reading) = Reading::take_first(&file.path, |file| self.load(file)) {
                 self.commit(reading, now, &mut step);
             }
         }
+        self.arm(listing);
+        self.trust.forget();
         self.claims.starting = false;
         self.forget_serials();
         self.remember_serials(&mut step);
-        if self.options.watch != WatchMode::Off {
-            self.sweep_at = Some(now); // includes are known only now
-        }
+        self.sweep_at = (self.options.watch != WatchMode::Off).then_some(now);
         step
     }
 
@@ -236,21 +236,19 @@ impl Library {
     }
 
     fn read(&self, file: &Arc<Path>) -> Option<Reading> {
-        let read = |path: &Path| {
-            let mut loaded = self.read_as(path, self.claims.known(file));
-            self.hold_back(file, &mut loaded);
-            if loaded.zone.is_none() && loaded.read.is_some() {
-                loaded = self.read_as(path, None); // to show where it is damaged, it takes the whole
-                self.hold_back(file, &mut loaded);
-            }
-            self.find_refusal(&mut loaded);
-            loaded
-        };
-        Reading::take(file, self.claims.version(file), read)
+        Reading::take(file, self.claims.version(file), |file| self.load(file))
     }
 
-    fn read_as(&self, path: &Path, known: Option<&Known>) -> Loaded {
-        (self.read)(path, &self.sources.include_paths, known)
+    fn load(&self, file: &Path) -> Loaded {
+        let read = |known| (self.read)(file, &self.sources.include_paths, known);
+        let mut loaded = read(self.claims.known(file));
+        self.hold_back(file, &mut loaded);
+        if loaded.zone.is_none() && loaded.read.is_some() {
+            loaded = read(None); // to show where it is damaged, it takes the whole
+            self.hold_back(file, &mut loaded);
+        }
+        self.find_refusal(&mut loaded);
+        loaded
     }
 
     /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
@@ -337,7 +335,7 @@ impl Library {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reload::testing::{kinds, read};
+    use crate::reload::testing::{kinds, read, wait_until};
     use std::fs;
     use tempfile::TempDir;
 
@@ -461,6 +459,8 @@ mod tests {
     #[test]
     fn a_sweep_reads_nothing_that_did_not_change() {
         let dir = folder(&["a.zone", "b.zone"]);
+        let seen = Fingerprint::of(&dir.path().join("b.zone")).unwrap();
+        wait_until("they are a moment old", || seen.is_older_than(std::time::SystemTime::now()));
         let paths = vec![dir.path().to_path_buf()];
         let (sources, options) = (Sources { paths, ..Sources::default() }, Options::default());
         let (mut library, _) = Library::load_all_with(read, sources, options);

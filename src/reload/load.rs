@@ -1,5 +1,6 @@
 //! One zone file off the disk → a zone, with everything found in it.
 
+use super::folder::Fingerprint;
 use super::include::{self, Fence};
 use super::parts::{Amended, Grain, LARGE, Notes, Parts};
 use super::serial::Numbered;
@@ -24,6 +25,8 @@ pub struct Loaded {
     pub apex: Option<NameBuf>,
     /// The zone, if the file can be served.
     pub zone: Option<Zone>,
+    /// What the file was when it was opened, if it was.
+    pub seen: Option<Fingerprint>,
     /// What was found. It has errors exactly if there is no zone.
     pub report: Report,
     /// Where the SOA record stands, and its serial.
@@ -92,11 +95,14 @@ pub fn load_at(path: &Path, include_paths: &[PathBuf], lints: Lints, now: u32) -
 /// taken in, where that comes to the same.
 pub fn load_again(path: &Path, include_paths: &[PathBuf], known: Option<&Known>) -> Loaded {
     let amended = known.and_then(|known| {
-        let (mut file, len) = include::open(path).ok()?;
-        known.amend(path, &mut file, len)
+        let (mut file, len, seen) = include::open(path).ok()?;
+        let amended = known.amend(path, &mut file, len)?;
+        Some(Loaded { seen: Some(seen), ..amended })
     });
-    amended.unwrap_or_else(|| match include::read(path) {
-        Ok(text) => load_whole(path, text, include_paths, LARGE),
+    amended.unwrap_or_else(|| match include::read_seen(path) {
+        Ok((text, seen)) => {
+            Loaded { seen: Some(seen), ..load_whole(path, text, include_paths, LARGE) }
+        }
         Err(error) => unreadable(path, &error),
     })
 }
@@ -213,7 +219,7 @@ fn build_text(
     if lints == Lints::All {
         fix::write_out(&mut report); // for those who have the file open, not for a server's log
     }
-    Loaded { apex, zone, report, serial, numbered: None, includes, parts, read: None }
+    Loaded { apex, zone, report, serial, includes, parts, ..Loaded::default() }
 }
 
 /// The zone name that a path says: `zones/smith.edu.zone` is about `smith.edu.`.

@@ -36,9 +36,8 @@ impl Reading {
         known: Option<&Version>,
         read: impl Fn(&Path) -> Loaded,
     ) -> Option<Reading> {
-        let is_there = || fs::symlink_metadata(file).is_ok();
         let seen = fs::metadata(file);
-        if seen.as_ref().map_or_else(|_| !is_there(), |seen| !seen.is_file()) {
+        if seen.as_ref().map_or_else(|_| !is_there(file), |seen| !seen.is_file()) {
             return None;
         }
         let began = SystemTime::now();
@@ -46,21 +45,42 @@ impl Reading {
             file: seen.ok().map(|seen| Fingerprint::new(&seen)),
             includes: known.map_or(Vec::new(), Version::includes_now),
         };
-        let loaded = catch_unwind(AssertUnwindSafe(|| read(file)));
-        let mut loaded = loaded.unwrap_or_else(|_| gave_up(file));
-        if loaded.report.findings.is_empty() {
-            loaded.report = Report::default(); // the text is not needed to show nothing
-        }
-        let includes: Vec<Arc<Path>> = loaded.includes.drain(..).map(Arc::from).collect();
+        let (loaded, includes) = guarded(file, read);
         let after = Version::now(file, includes.iter());
-        (after.file.is_some() || is_there()).then(|| Reading {
-            file: file.clone(),
-            before,
-            after,
-            began,
-            loaded,
-        })
+        let file = file.clone();
+        let is_there = after.file.is_some() || is_there(&file);
+        is_there.then_some(Reading { file, before, after, began, loaded })
     }
+
+    /// Reads a file that is not watched yet: whoever watches it later sees by its fingerprint whether it
+    /// changed in between. One that was touched just before could be touched again without that showing,
+    /// so of its version nothing is known.
+    pub(super) fn take_first(file: &Arc<Path>, read: impl Fn(&Path) -> Loaded) -> Option<Reading> {
+        let began = SystemTime::now();
+        let (loaded, includes) = guarded(file, read);
+        let seen = loaded.seen.or_else(|| Fingerprint::of(file));
+        let known = seen.filter(|seen| seen.is_older_than(began));
+        let file = file.clone();
+        let before = Version { file: known, ..Version::default() };
+        let after = Version { file: known, includes: Version::now_of(includes.iter()) };
+        let is_there = loaded.zone.is_some() || is_there(&file);
+        is_there.then_some(Reading { file, before, after, began, loaded })
+    }
+}
+
+fn is_there(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok()
+}
+
+/// What a file gives, even if its reading panics, and what it includes.
+fn guarded(file: &Path, read: impl Fn(&Path) -> Loaded) -> (Loaded, Vec<Arc<Path>>) {
+    let loaded = catch_unwind(AssertUnwindSafe(|| read(file)));
+    let mut loaded = loaded.unwrap_or_else(|_| gave_up(file));
+    if loaded.report.findings.is_empty() {
+        loaded.report = Report::default(); // the text is not needed to show nothing
+    }
+    let includes = loaded.includes.drain(..).map(Arc::from).collect();
+    (loaded, includes)
 }
 
 /// What is said of a file whose reading panicked: a bug, and the other zones go on.

@@ -64,12 +64,8 @@ impl Library {
         let mut armed = Armed { news: true, whole: false };
         for _ in 0..LIST_TRIES {
             let listing = self.sources.list();
-            tell_folders(&self.listing, &listing, step);
-            self.see_refilling(&listing, now);
-            let includes = self.claims.versions().flat_map(|(_, version)| &version.includes);
-            self.reach = Reach::of(&listing, includes.map(|(include, _)| include));
-            self.listing = listing;
-            armed = self.watch.arm(&self.reach.dirs);
+            self.see(&listing, now, step);
+            armed = self.arm(listing);
             let ended = self.watch.take_ended();
             if ended {
                 self.debounce.forget_writers();
@@ -82,6 +78,20 @@ impl Library {
             }
         }
         armed
+    }
+
+    /// Watches what a listing and the files that were read reach.
+    pub(super) fn arm(&mut self, listing: Listing) -> Armed {
+        let includes = self.claims.versions().flat_map(|(_, version)| &version.includes);
+        self.reach = Reach::of(&listing, includes.map(|(include, _)| include));
+        self.listing = listing;
+        self.watch.arm(&self.reach.dirs)
+    }
+
+    /// Takes note of what became of folders since they were listed before.
+    pub(super) fn see(&mut self, listing: &Listing, now: Instant, step: &mut Step) {
+        tell_folders(&self.listing, listing, step);
+        self.see_refilling(listing, now);
     }
 
     fn see_refilling(&mut self, listing: &Listing, now: Instant) {

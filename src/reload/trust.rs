@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statfs, statx};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long after a change its event may come: the kernel queues it at once, and a machine that is busy
 /// passes it on later.
@@ -41,6 +41,8 @@ pub(super) struct Trust {
     unheard: HashMap<Arc<Path>, Instant>,
     /// No event came for one of them.
     lost: bool,
+    /// What the next sweep finds may have happened while nobody listened, until then.
+    deaf_until: Option<SystemTime>,
     doubted: bool,
     /// What was told; each is told once.
     told: HashSet<String>,
@@ -56,7 +58,9 @@ impl Trust {
     ) {
         // a link to a file that is made elsewhere changes its third time, without an event here
         let content = |seen: Option<Fingerprint>| seen.map(|is| (is.file, is.size, is.mtime_ns));
-        if !self.doubted && content(before) != content(is) {
+        let could_hear =
+            self.deaf_until.is_none_or(|until| is.is_some_and(|is| !is.was_there(until)));
+        if !self.doubted && could_hear && content(before) != content(is) {
             self.unheard.entry(file.clone()).or_insert(now);
         }
     }
@@ -69,9 +73,11 @@ impl Trust {
         }
     }
 
-    /// Another directory is watched, or one no longer: what happened in between is unknown.
+    /// Another directory is watched, or one no longer: what happened until now is unknown, whether a
+    /// sweep has found it or will.
     pub(super) fn forget(&mut self) {
         self.unheard.clear();
+        self.deaf_until = Some(SystemTime::now());
     }
 
     /// Whether the files are to be compared more often.
@@ -84,8 +90,9 @@ impl Trust {
         self.unheard.values().min().map(|found| *found + EVENT_WAIT)
     }
 
-    /// Says why events cannot be trusted as of now, if that is new.
+    /// Says why events cannot be trusted as of now, after a sweep, if that is new.
     pub(super) fn judge(&mut self, listing: &Listing, now: Instant) -> Option<String> {
+        self.deaf_until = None;
         let why = self.unheard_for_long(now);
         self.lost |= why.is_some();
         let why = why.or_else(|| remote(listing)).or_else(|| mounted(listing));
@@ -187,6 +194,17 @@ mod tests {
         assert_eq!(said(print(1, 1), Some(&Hit::Lost)), [None, None, None]);
         let other: Arc<Path> = Arc::from(Path::new("b.zone"));
         assert!(said(print(1, 1), Some(&Hit::File(other, Touch::Closed)))[1].is_some());
+    }
+
+    #[test]
+    fn what_happened_before_the_watch_began_needs_no_event() {
+        let (mut trust, now, listing) = (Trust::default(), Instant::now(), Listing::default());
+        let file: Arc<Path> = Arc::from(Path::new("a.zone"));
+        trust.forget();
+        for (after, is_told) in [(EVENT_WAIT, false), (2 * EVENT_WAIT, true)] {
+            trust.found(&file, [print(1, 1), print(2, 2)], now);
+            assert_eq!(trust.judge(&listing, now + after).is_some(), is_told, "the first sweep");
+        }
     }
 
     #[test]

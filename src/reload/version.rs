@@ -27,8 +27,14 @@ impl Version {
 
     /// As the files are now.
     pub(super) fn now<'a>(file: &Path, includes: impl Iterator<Item = &'a Arc<Path>>) -> Version {
-        let includes = includes.map(|path| (path.clone(), Fingerprint::of(path))).collect();
-        Version { file: Fingerprint::of(file), includes }
+        Version { file: Fingerprint::of(file), includes: Version::now_of(includes) }
+    }
+
+    /// Included files as they are now.
+    pub(super) fn now_of<'a>(
+        includes: impl Iterator<Item = &'a Arc<Path>>,
+    ) -> Vec<(Arc<Path>, Option<Fingerprint>)> {
+        includes.map(|path| (path.clone(), Fingerprint::of(path))).collect()
     }
 
     /// Whether a file was written to between the two.

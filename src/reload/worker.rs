@@ -103,6 +103,7 @@ fn next(library: &Library) -> Result<Command, RecvTimeoutError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::reading::Reader;
     use crate::reload::testing::{read, shown, wait_until};
     use crate::reload::{Options, Sources, WatchMode};
     use crate::zone::set::ZoneSet;
@@ -141,6 +142,10 @@ mod tests {
             let sources = Sources { paths: vec![dir.path().join("z")], ..Sources::default() };
             let options = Options { watch, remove_after, ..Options::default() };
             let (library, step) = Library::load_all_with(read, sources, options);
+            Lab::started(dir, library, step)
+        }
+
+        fn started(dir: TempDir, library: Library, step: Step) -> Lab {
             let (wake, woken) = channel();
             let running =
                 start(library, Box::new(move || wake.send(()).unwrap_or_default())).unwrap();
@@ -209,6 +214,31 @@ mod tests {
         });
         assert_eq!(seen.join().unwrap(), LOWEST_PRIORITY);
         assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
+    }
+
+    /// A change within the clock tick in which the file was made leaves the same size and times.
+    #[test]
+    fn what_changes_between_the_first_reading_and_the_watch_is_served() {
+        for watch in [WatchMode::Notify, WatchMode::Poll] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("z")).unwrap();
+            fs::write(dir.path().join("z/a.zone"), good(1)).unwrap();
+            let sources = Sources { paths: vec![dir.path().join("z")], ..Sources::default() };
+            let options = Options { watch, ..Options::default() };
+            let read_and_change: Reader = |path, folders, known| {
+                let loaded = read(path, folders, known);
+                let text = fs::read_to_string(path).unwrap();
+                if text == good(1) {
+                    fs::write(path, good(2)).unwrap();
+                }
+                loaded
+            };
+            let (library, step) = Library::load_all_with(read_and_change, sources, options);
+            let mut lab = Lab::started(dir, library, step);
+            assert_eq!(lab.now("a."), "live 1");
+            lab.wait("a.", "live 2");
+            lab.end();
+        }
     }
 
     #[test]

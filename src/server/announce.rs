@@ -90,6 +90,9 @@ impl Announcer {
         own: &[SocketAddr],
         now: Instant,
     ) {
+        if !self.secondaries.is_any() {
+            return;
+        }
         let NotifySet { targets, unknown } = self.secondaries.of(zone, zones, own);
         for server in unknown {
             self.tell_unknown(zone, server);
