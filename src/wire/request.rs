@@ -162,7 +162,9 @@ impl<'m> Reading<'m> {
                     Some(Err((Fault::Tsig, extras))) => {
                         Reading::Reject(header, Fault::Tsig, extras)
                     }
-                    _ => Reading::Reject(header, fault, Extras::default()),
+                    // RFC 8945 §5.3: whatever else is wrong, who signs gets a signed answer
+                    Some(Err((_, extras))) => Reading::Reject(header, fault, extras),
+                    None => Reading::Reject(header, fault, Extras::default()),
                 }
             }
         }
@@ -374,6 +376,11 @@ mod tests {
         // a fault elsewhere is told in a signed answer
         let signed = Err((Fault::Opt, Some(QUERY.len() + 2 * opt.len())));
         assert_eq!(at(&[opt, opt, tsig]), signed);
+        let mut status = with_opt(&[opt, opt, tsig]);
+        status[2] |= 2 << 3;
+        let reading = Reading::of(&status);
+        assert!(matches!(reading, Reading::Reject(_, Fault::Opcode, _)), "{reading:?}");
+        assert_eq!(reading.tsig_at(), Some(QUERY.len() + 2 * opt.len()));
     }
 
     #[test]
