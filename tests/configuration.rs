@@ -192,6 +192,33 @@ fn zones_have_secondaries_of_their_own_and_a_save_changes_them() {
 }
 
 #[test]
+fn a_key_and_who_is_told_by_it_can_be_added_while_zones_are_served() {
+    let lab = Lab::new("zones = \"zones\"\n");
+    let server = lab.start(&[]);
+    let (socket, address) = secondary();
+    // the file is named before it is there
+    let config =
+        format!("zones = \"zones\"\nkey = \"pair.key\"\nnotify = \"{address}+key:pair\"\n");
+    lab.save(&config);
+    waits_for(&server, "make it with `zonesmith keygen NAME > FILE`");
+    let made = ended(zonesmith().args(["keygen", "pair"]));
+    write(lab.folder.path(), &[("pair.key", &made.stdout)]);
+    waits_for(&server, "pair.key is read again and holds from now on");
+    write(lab.folder.path(), &[("zones/lab.zone", &ZONE.replace("admin 1", "admin 2"))]);
+    let (mut message, mut len) = ([0; 512], 0);
+    let came = wait_until(|| {
+        len = socket.recv(&mut message).unwrap_or(0);
+        len > 0
+    });
+    assert!(
+        came && message[2] >> 3 == 4 && message[11] == 1,
+        "no signed NOTIFY:\n{}",
+        server.log()
+    );
+    server.stop().unwrap();
+}
+
+#[test]
 fn sighup_reads_it_where_nothing_is_watched() {
     let lab = Lab::new("zones = \"zones\"\nwatch = \"off\"\n");
     let server = lab.start(&[]);
