@@ -19,7 +19,7 @@
 
 use super::Step;
 use super::copies::saver::Job;
-use super::load::{Known, Loaded, origin_of};
+use super::load::{Earlier, Known, Loaded, origin_of};
 use super::notice::{Notice, Serving};
 use super::serial::{Numbered, Numbering, SerialStep};
 use super::version::Version;
@@ -189,8 +189,12 @@ impl Claims {
     }
 
     /// What is known of a file for its next reading.
-    pub(super) fn known(&self, file: &Path) -> Option<&Known> {
-        self.files.get(file)?.known.as_ref()
+    pub(super) fn earlier(&self, file: &Path) -> Earlier<'_> {
+        match self.files.get(file).and_then(|file| file.known.as_ref()) {
+            Some(known) => Earlier::Known(known),
+            None if self.starting => Earlier::Unwatched,
+            None => Earlier::Unknown,
+        }
     }
 
     fn commit_good(&mut self, version: Version, news: News<'_>, now: Instant, step: &mut Step) {
