@@ -89,7 +89,9 @@ pub(super) fn read_settled(path: &Path) -> io::Result<(Vec<u8>, (Fingerprint, Sy
 fn read_opened((file, len, _): (File, usize, Fingerprint)) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     octets.reserve_exact(len);
-    file.take(FILE_LEN_MAX).read_to_end(&mut octets)?; // it may grow meanwhile
+    // what it grows by meanwhile is for another reading; who tells no length is read to the end
+    let rest = if len == 0 { FILE_LEN_MAX } else { len as u64 };
+    file.take(rest).read_to_end(&mut octets)?;
     match octets.len() as u64 >= FILE_LEN_MAX {
         true => Err(too_large()),
         false => Ok(octets),

@@ -303,7 +303,7 @@ impl Library {
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
         };
-        if reaches(self.claims.version(&file)) != reaches(Some(&version)) && self.sweep_at.is_some()
+        if self.sweep_at.is_some() && reaches(self.claims.version(&file)) != reaches(Some(&version))
         {
             self.sweep_by(now); // other directories are to be watched
         }
