@@ -133,6 +133,7 @@ fn a_file_that_is_broken_at_the_start_fails_its_zone_alone() {
     assert_eq!(server.address_of("www.other."), "192.0.2.9");
     fs::write(folder.path().join("example.zone"), zone(1, 1)).unwrap();
     server.becomes("www.example.", "192.0.2.1");
+    assert_eq!(server.log().matches("not loaded").count(), 1, "{}", server.log());
 }
 
 /// A zone as [`zone`] with so many more hosts.

@@ -230,3 +230,27 @@ fn of_a_large_zone_the_server_reads_what_changed() {
     let told = || server.log().contains("parts of the file were read");
     assert!(wait_until(told), "{}", server.log());
 }
+
+/// The C library would keep the blocks of old versions for new ones, half as much as a zone takes.
+#[test]
+#[cfg(target_env = "gnu")]
+fn memory_of_old_versions_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = (0..101_000).map(|host| format!("host{host} 60 TXT {}\n", "x".repeat(200)));
+    let hosts: String = hosts.collect();
+    let zone = |serial: u32| {
+        let head = format!("@ 60 SOA ns admin {serial} 7200 900 1209600 300\n@ 60 NS ns\n");
+        head + &format!("ns 60 A 192.0.2.{serial}\n") + &hosts
+    };
+    fs::write(folder.path().join("example.zone"), zone(1)).unwrap();
+    let server = Server::start(folder.path(), &[]).unwrap();
+    server.becomes("ns.example.", "192.0.2.1");
+    let before = server.resident_kb();
+    for serial in 2..5 {
+        fs::write(folder.path().join("new"), zone(serial)).unwrap();
+        fs::rename(folder.path().join("new"), folder.path().join("example.zone")).unwrap();
+        server.becomes("ns.example.", &format!("192.0.2.{serial}"));
+    }
+    let is_given_back = || server.resident_kb() < before + before / 8;
+    assert!(wait_until(is_given_back), "{} kB, before {before} kB", server.resident_kb());
+}

@@ -21,7 +21,7 @@ use crate::respond::State;
 use crate::sandbox::{self, Allowed, Fence, Plan, Replaced};
 use crate::server::listen::{self, Listener};
 use crate::server::privileges::{self, Became};
-use crate::server::{Server, Settings, secrets};
+use crate::server::{self, Server, Settings, secrets};
 use crate::transfer::secondaries::Secondaries;
 use crate::wire::DNS_PORT;
 use std::ffi::OsString;
@@ -42,6 +42,9 @@ pub(super) struct Stopped(pub(super) u8);
 
 /// Serves as the words of the command line say, and the configuration, until told to end.
 pub(super) fn run(typed: &[OsString]) -> ExitCode {
+    if !server::give_back_large_blocks() {
+        log::debug!("memory of old versions of large zones may stay with the program");
+    }
     match wanted(typed).and_then(|wanted| try_run(wanted, typed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Stopped(code)) => ExitCode::from(code),

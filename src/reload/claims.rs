@@ -19,7 +19,7 @@
 
 use super::Step;
 use super::copies::saver::Job;
-use super::load::{Known, Loaded, origin_of};
+use super::load::{Earlier, Known, Loaded, origin_of};
 use super::notice::{Notice, Serving};
 use super::serial::{Numbered, Numbering, SerialStep};
 use super::version::Version;
@@ -167,7 +167,10 @@ impl Claims {
         step: &mut Step,
     ) {
         let Loaded { apex, zone, report, numbered, parts, read, .. } = loaded;
-        let before = self.files.get_mut(file).and_then(|file| file.known.take());
+        let before = match self.starting {
+            true => None,
+            false => self.files.get_mut(file).and_then(|file| file.known.take()),
+        };
         let zone = zone.map(Arc::new);
         match &zone {
             Some(zone) => {
@@ -182,6 +185,9 @@ impl Claims {
 
     /// Keeps what is known of a file for its next reading, if it is about the zone that is served.
     fn keep_known(&mut self, file: &Arc<Path>, known: [Option<Known>; 2]) {
+        if known.iter().all(Option::is_none) {
+            return;
+        }
         let Some(File { outcome, known: kept, .. }) = self.files.get_mut(file) else { return };
         let held = outcome.apex().and_then(|apex| self.zones.get(&apex)?.zone.as_ref());
         let is_served = |known: &Known| held.is_some_and(|held| Arc::ptr_eq(held, &known.zone));
@@ -189,8 +195,14 @@ impl Claims {
     }
 
     /// What is known of a file for its next reading.
-    pub(super) fn known(&self, file: &Path) -> Option<&Known> {
-        self.files.get(file)?.known.as_ref()
+    pub(super) fn earlier(&self, file: &Path) -> Earlier<'_> {
+        if self.starting {
+            return Earlier::Unwatched;
+        }
+        match self.files.get(file).and_then(|file| file.known.as_ref()) {
+            Some(known) => Earlier::Known(known),
+            None => Earlier::Unknown,
+        }
     }
 
     fn commit_good(&mut self, version: Version, news: News<'_>, now: Instant, step: &mut Step) {

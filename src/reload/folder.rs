@@ -22,6 +22,9 @@ use std::time::{Duration, SystemTime};
 /// an end to folders mounted into themselves.
 const DEPTH_MAX: usize = 16;
 
+/// More than a tick of any kernel's clock.
+const TICK: Duration = Duration::from_millis(20);
+
 /// What the command line says is to be served.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -191,11 +194,19 @@ impl Fingerprint {
         self.file == later.file && self != later
     }
 
-    /// Whether the last change lies clearly before `moment`: by more than a clock tick of any
-    /// kernel, in which a second change would leave the same times.
+    /// Whether the last change lies clearly before `moment`: by more than a clock tick, in
+    /// which a second change would leave the same times.
     pub fn is_older_than(&self, moment: SystemTime) -> bool {
-        const TICK: Duration = Duration::from_millis(20);
         moment.checked_sub(TICK).is_some_and(|moment| self.was_there(moment))
+    }
+
+    /// How long it takes until the last change is [older](Fingerprint::is_older_than) than the moment
+    /// then; `None` if it is, or lies so far in the future that a clock was set.
+    pub fn settles_after(&self, now: SystemTime) -> Option<Duration> {
+        let changed_ns = u64::try_from(self.ctime_ns).ok()?;
+        let settled = SystemTime::UNIX_EPOCH + Duration::from_nanos(changed_ns + 1) + TICK;
+        let rest = settled.duration_since(now).ok().filter(|rest| !rest.is_zero())?;
+        (rest <= 2 * TICK).then_some(rest)
     }
 
     /// Whether the last change lies before `moment`, by the times of files.
@@ -347,6 +358,21 @@ mod tests {
         assert_eq!(names(&dir, &by_name), names(&dir, &flat));
         let deep = sources(&dir, &[""], true).list();
         assert_eq!(names(&dir, &deep), ["a.zone", "b.zone", "dangling.zone", "sub/c.zone"]);
+    }
+
+    #[test]
+    fn a_change_settles_within_a_clock_tick_unless_it_lies_in_the_future() {
+        let dir = tree(&["a.zone"]);
+        let seen = Fingerprint::of(&dir.path().join("a.zone")).unwrap();
+        let changed = u64::try_from(seen.ctime_ns).map(Duration::from_nanos).unwrap();
+        let changed = SystemTime::UNIX_EPOCH + changed;
+        for now in [changed - TICK / 2, changed, changed + TICK] {
+            let settled = now + seen.settles_after(now).unwrap();
+            assert!(seen.is_older_than(settled) && !seen.is_older_than(now));
+        }
+        for now in [changed - 2 * TICK, changed + 2 * TICK] {
+            assert_eq!(seen.settles_after(now), None);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The octets that a file must stay below: a span names a place by 32 bits.
 const FILE_LEN_MAX: u64 = u32::MAX as u64;
@@ -65,18 +66,35 @@ impl<'p> Fence<'p> {
 /// # Errors
 /// It cannot be opened or read, is no regular file, or has too many octets.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_seen(path).map(|(octets, _)| octets)
+    read_opened(open(path)?)
 }
 
-/// The same, and what the file was when it was opened.
-pub(super) fn read_seen(path: &Path) -> io::Result<(Vec<u8>, Fingerprint)> {
-    let (file, len, seen) = open(path)?;
+/// The same, once the file has stood still for a clock tick, so that each later change shows in what it
+/// was when it was opened; that is given, too, and when it was.
+///
+/// # Errors
+/// As those of [`read`].
+pub(super) fn read_settled(path: &Path) -> io::Result<(Vec<u8>, (Fingerprint, SystemTime))> {
+    let mut opened = open(path)?;
+    let mut now = SystemTime::now();
+    if let Some(rest) = opened.2.settles_after(now) {
+        std::thread::sleep(rest);
+        now = SystemTime::now();
+        opened = open(path)?;
+    }
+    let seen = (opened.2, now);
+    read_opened(opened).map(|octets| (octets, seen))
+}
+
+fn read_opened((file, len, _): (File, usize, Fingerprint)) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     octets.reserve_exact(len);
-    file.take(FILE_LEN_MAX).read_to_end(&mut octets)?; // it may grow meanwhile
+    // what it grows by meanwhile is for another reading; who tells no length is read to the end
+    let rest = if len == 0 { FILE_LEN_MAX } else { len as u64 };
+    file.take(rest).read_to_end(&mut octets)?;
     match octets.len() as u64 >= FILE_LEN_MAX {
         true => Err(too_large()),
-        false => Ok((octets, seen)),
+        false => Ok(octets),
     }
 }
 

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
-use super::load::{Loaded, load_again};
+use super::load::{Earlier, Loaded, load_again};
 use super::notice::Notice;
 use super::numbering::{Memory, clock};
 use super::reach::Reach;
@@ -240,11 +240,11 @@ impl Library {
     }
 
     fn load(&self, file: &Path) -> Loaded {
-        let read = |known| (self.read)(file, &self.sources.include_paths, known);
-        let mut loaded = read(self.claims.known(file));
+        let read = |earlier| (self.read)(file, &self.sources.include_paths, earlier);
+        let mut loaded = read(self.claims.earlier(file));
         self.hold_back(file, &mut loaded);
         if loaded.zone.is_none() && loaded.read.is_some() {
-            loaded = read(None); // to show where it is damaged, it takes the whole
+            loaded = read(Earlier::Unknown); // to show where it is damaged, it takes the whole
             self.hold_back(file, &mut loaded);
         }
         self.find_refusal(&mut loaded);
@@ -303,7 +303,7 @@ impl Library {
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
             version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
         };
-        if reaches(self.claims.version(&file)) != reaches(Some(&version)) && self.sweep_at.is_some()
+        if self.sweep_at.is_some() && reaches(self.claims.version(&file)) != reaches(Some(&version))
         {
             self.sweep_by(now); // other directories are to be watched
         }

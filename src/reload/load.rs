@@ -25,8 +25,8 @@ pub struct Loaded {
     pub apex: Option<NameBuf>,
     /// The zone, if the file can be served.
     pub zone: Option<Zone>,
-    /// What the file was when it was opened, if it was.
-    pub seen: Option<Fingerprint>,
+    /// What the file was when it was opened, and when that was, if nobody watched it.
+    pub seen: Option<(Fingerprint, SystemTime)>,
     /// What was found. It has errors exactly if there is no zone.
     pub report: Report,
     /// Where the SOA record stands, and its serial.
@@ -41,7 +41,18 @@ pub struct Loaded {
     pub read: Option<[usize; 2]>,
 }
 
-/// What is known of a file that is read again: the zone that it gave, and its parts.
+/// What is known of a file that is about to be read.
+#[derive(Clone, Copy, Debug)]
+pub enum Earlier<'k> {
+    /// Nothing, and nobody watches it: that it changed afterwards must show in its times.
+    Unwatched,
+    /// Nothing.
+    Unknown,
+    /// What it gave before.
+    Known(&'k Known),
+}
+
+/// What is known of a file that was read: the zone that it gave, and its parts.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The zone.
@@ -91,19 +102,22 @@ pub fn load_at(path: &Path, include_paths: &[PathBuf], lints: Lints, now: u32) -
     read_and_build(path, include_paths, lints, now, &mut |_, _| ())
 }
 
-/// Reads a zone file as [`load_allowing`] does. Of a large one that is `known` only what changed is
-/// taken in, where that comes to the same.
-pub fn load_again(path: &Path, include_paths: &[PathBuf], known: Option<&Known>) -> Loaded {
-    let amended = known.and_then(|known| {
-        let (mut file, len, seen) = include::open(path).ok()?;
-        let amended = known.amend(path, &mut file, len)?;
-        Some(Loaded { seen: Some(seen), ..amended })
-    });
-    amended.unwrap_or_else(|| match include::read_seen(path) {
-        Ok((text, seen)) => {
-            Loaded { seen: Some(seen), ..load_whole(path, text, include_paths, LARGE) }
+/// Reads a zone file as [`load_allowing`] does. Of a large one that is known only what changed is taken
+/// in, where that comes to the same; one that is not watched is read once it has stood still.
+pub fn load_again(path: &Path, include_paths: &[PathBuf], earlier: Earlier<'_>) -> Loaded {
+    let amended = match earlier {
+        Earlier::Known(known) => known.amend_file(path),
+        Earlier::Unwatched | Earlier::Unknown => None,
+    };
+    amended.unwrap_or_else(|| {
+        let read = match earlier {
+            Earlier::Unwatched => include::read_settled(path).map(|(text, at)| (text, Some(at))),
+            Earlier::Unknown | Earlier::Known(_) => include::read(path).map(|text| (text, None)),
+        };
+        match read {
+            Ok((text, seen)) => Loaded { seen, ..load_whole(path, text, include_paths, LARGE) },
+            Err(error) => unreadable(path, &error),
         }
-        Err(error) => unreadable(path, &error),
     })
 }
 
@@ -120,6 +134,11 @@ pub fn load_text_again(
 }
 
 impl Known {
+    fn amend_file(&self, path: &Path) -> Option<Loaded> {
+        let (mut file, len, _) = include::open(path).ok()?;
+        self.amend(path, &mut file, len)
+    }
+
     /// What the file gives now, if what changed tells. One that cannot be read is for a whole reading
     /// to tell of.
     fn amend<F: Read + Seek>(&self, path: &Path, file: &mut F, len: usize) -> Option<Loaded> {

@@ -1,7 +1,7 @@
 //! One reading of one file, with what is needed to judge whether it counts.
 
 use super::folder::Fingerprint;
-use super::load::{Known, Loaded, origin_of};
+use super::load::{Earlier, Loaded, origin_of};
 use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
 use std::fs;
@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 /// What reads a file that may include from these folders, too, and of which something may be known:
 /// [`load_again`](super::load::load_again), or a test's own.
-pub(super) type Reader = fn(&Path, &[PathBuf], Option<&Known>) -> Loaded;
+pub(super) type Reader = fn(&Path, &[PathBuf], Earlier<'_>) -> Loaded;
 
 /// A file that was read.
 pub(super) struct Reading {
@@ -53,13 +53,14 @@ impl Reading {
     }
 
     /// Reads a file that is not watched yet: whoever watches it later sees by its fingerprint whether it
-    /// changed in between. One that was touched just before could be touched again without that showing,
-    /// so of its version nothing is known.
+    /// changed in between. If it may have been touched so near to its reading that this would not show,
+    /// nothing is known of its version.
     pub(super) fn take_first(file: &Arc<Path>, read: impl Fn(&Path) -> Loaded) -> Option<Reading> {
         let began = SystemTime::now();
         let (loaded, includes) = guarded(file, read);
-        let seen = loaded.seen.or_else(|| Fingerprint::of(file));
-        let known = seen.filter(|seen| seen.is_older_than(began));
+        let seen = loaded.seen.or_else(|| Some((Fingerprint::of(file)?, began)));
+        let known = seen.filter(|(seen, at)| seen.is_older_than(*at)).map(|(seen, _)| seen);
+        let began = seen.map_or(began, |(_, at)| at); // nothing was read before
         let file = file.clone();
         let before = Version { file: known, ..Version::default() };
         let after = Version { file: known, includes: Version::now_of(includes.iter()) };
@@ -98,6 +99,7 @@ fn gave_up(file: &Path) -> Loaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::load::{Earlier, load_again};
 
     #[test]
     fn what_is_no_file_is_not_read() {
@@ -106,6 +108,21 @@ mod tests {
         assert!(take(&dir.path().join("missing")).is_none());
         assert!(take(dir.path()).is_none());
         assert!(take(Path::new("/dev/null")).is_none());
+    }
+
+    #[test]
+    fn what_was_touched_a_moment_ago_is_read_once_that_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("smith.edu.zone");
+        let unwatched = |path: &Path| load_again(path, &[], Earlier::Unwatched);
+        let known = |path: &Arc<Path>| {
+            let reading = Reading::take_first(path, unwatched).unwrap();
+            (reading.before.file, reading.loaded.report.has_errors())
+        };
+        for text in ["broken", "@ 60 SOA a b 1 1 1 1 1\n@ 60 NS ns.b.\n"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(known(&Arc::from(&*path)), (Fingerprint::of(&path), text == "broken"));
+        }
     }
 
     #[test]

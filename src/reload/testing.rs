@@ -3,7 +3,7 @@
 use super::Step;
 use super::claims::Claims;
 use super::folder::{Fingerprint, Presence};
-use super::load::{Known, Loaded, load};
+use super::load::{Earlier, Loaded, load};
 use super::notice::Notice;
 use super::serial::{Numbering, Policies};
 use super::version::Version;
@@ -35,7 +35,7 @@ pub(super) fn zone(apex: &NameBuf, serial: u32, addresses: usize) -> Zone {
 /// A reader for a language in which tests write: `<serial> <addresses>`, lines with `apex <name>`
 /// and `include <file>` (whose number is added to the serial), and `end` in the last line. Without
 /// that it is broken; `panic` is a bug of the reader.
-pub(super) fn read(path: &Path, _: &[PathBuf], _: Option<&Known>) -> Loaded {
+pub(super) fn read(path: &Path, _: &[PathBuf], _: Earlier<'_>) -> Loaded {
     let text = fs::read_to_string(path).unwrap_or_default();
     assert!(!text.contains("panic"), "as the test wants it");
     let named = |word: &'static str| {

@@ -11,7 +11,8 @@
 //! port would each get a part of the queries, and nobody would know why. [`advice`] turns what the
 //! kernel says into what to do.
 
-use super::{buffers, mmsg};
+use super::buffers;
+use super::system::mmsg;
 use crate::respond::Transport;
 use crate::wire::DNS_PORT;
 use mio::net::{TcpListener, UdpSocket};

@@ -27,7 +27,6 @@ mod event;
 pub mod frame;
 pub mod keys;
 pub mod listen;
-mod mmsg;
 pub mod privileges;
 mod process;
 mod responder;
@@ -35,6 +34,7 @@ pub mod secrets;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod system;
 mod tcp;
 mod udp;
 mod watched;
@@ -44,6 +44,7 @@ pub use counters::Counters;
 pub use listen::{ListenError, Listener};
 pub use responder::{Answered, QUERY_LOG, Responder};
 pub use settings::Settings;
+pub use system::heap::give_back_large_blocks;
 pub use watched::{Look, Reading, Seen};
 
 use crate::name::NameBuf;
@@ -55,13 +56,13 @@ use crate::zone::set::{Change, Slot};
 use announce::Announcer;
 use event::Event;
 use mio::{Events, Interest, Poll, Waker};
-use mmsg::Batch;
 use process::{Request, Signals};
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
+use system::mmsg::Batch;
 
 /// Events taken per poll. What does not fit comes with the next one.
 const EVENTS_LEN: usize = 1024;

@@ -6,7 +6,7 @@
 //! whether it is on is asked once per turn of the loop, as the time is.
 
 use super::counters::{Counters, LogLimit};
-use super::mmsg::{Batch, Datagram};
+use super::system::mmsg::{Batch, Datagram};
 use crate::clock::Now;
 use crate::respond::{
     Outcome, Peer, Reason, Silence, State, Transport, describe, look_ahead, respond_to,

@@ -6,8 +6,8 @@
 //! client would make all others wait.
 
 use super::counters::LogLimit;
-use super::mmsg::{BATCH_LEN, Batch};
 use super::responder::Responder;
+use super::system::mmsg::{BATCH_LEN, Batch};
 use mio::net::UdpSocket;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

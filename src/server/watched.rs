@@ -1,8 +1,9 @@
 //! Files that are read again while all goes on: by a thread of its own, since a file may keep its
 //! reader waiting and the loop waits for nobody.
 //!
-//! The file system's events say when, SIGHUP says so too, and a slow look finds what neither told. Files
-//! that are as they were are read for SIGHUP alone. A reading that gives nothing changes nothing.
+//! The file system's events say when to look, SIGHUP says so too, and a slow look finds what neither told.
+//! Files that are others than before are read once they have stood still, for who writes a file empties it
+//! first; all of them are read at once for SIGHUP. A reading that gives nothing changes nothing.
 
 use crate::reload::folder::Fingerprint;
 use mio::Waker;
@@ -13,10 +14,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// After an event the folder must be quiet for so long: editors write in steps.
+/// Files must have stood still for so long: editors write in steps.
 const SETTLE: Duration = Duration::from_millis(100);
+/// The same if one of them is empty: its text is on the way, most likely.
+const SETTLE_EMPTY: Duration = Duration::from_secs(2);
 
 /// Files, and what each was when it was read last.
 pub type Seen = BTreeMap<PathBuf, Option<Fingerprint>>;
@@ -79,7 +82,7 @@ impl<T: Send + 'static> Watched<T> {
             let mut cause = Some(Cause::Hint); // they may have changed before anybody watched
             while let Some(why) = cause {
                 seen.keys().for_each(|path| folders.watch(path));
-                let others = others(&mut seen, why);
+                let Some(others) = others(&mut seen, why, &asking) else { break };
                 let mut is_more = false;
                 if !others.is_empty() {
                     let Reading { new, files } = read(&others);
@@ -106,16 +109,40 @@ impl<T: Send + 'static> Watched<T> {
     }
 }
 
-/// Looks at files; those that are not as they were, or all if somebody asks.
-fn others(seen: &mut Seen, why: Cause) -> Vec<PathBuf> {
-    let mut others = Vec::new();
-    for (path, known) in seen {
-        let found = Fingerprint::of(path);
-        if std::mem::replace(known, found) != found || why == Cause::Asked {
-            others.push(path.clone());
+/// Looks at files, until they stand still or somebody asks; those that are not as they were, or all if
+/// somebody asks. None to end.
+fn others(seen: &mut Seen, mut why: Cause, asking: &Receiver<Cause>) -> Option<Vec<PathBuf>> {
+    let mut found = look(seen);
+    let mut until = Instant::now() + settle_time(seen, &found);
+    while why == Cause::Hint && found != *seen {
+        match asking.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(cause) => why = cause,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        let now = look(seen);
+        if now != found {
+            until = Instant::now() + settle_time(seen, &now);
+            found = now;
+        } else if Instant::now() >= until {
+            break;
         }
     }
-    others
+    let before = std::mem::replace(seen, found);
+    let is_other = |path: &&PathBuf| why == Cause::Asked || before.get(*path) != seen.get(*path);
+    Some(seen.keys().filter(is_other).cloned().collect())
+}
+
+/// The same files as they are now.
+fn look(seen: &Seen) -> Seen {
+    seen.keys().map(|path| (path.clone(), Fingerprint::of(path))).collect()
+}
+
+fn settle_time(seen: &Seen, found: &Seen) -> Duration {
+    let emptied = |(path, now): (&PathBuf, &Option<Fingerprint>)| {
+        now.is_some_and(|now| now.size == 0) && seen.get(path) != Some(now)
+    };
+    if found.iter().any(emptied) { SETTLE_EMPTY } else { SETTLE }
 }
 
 /// Goes over to other files; whether there are new ones. Those have been read, but nobody knows in what
@@ -128,23 +155,24 @@ fn follow(seen: &mut Seen, files: Vec<PathBuf>) -> bool {
     is_more
 }
 
-/// Waits until there is a cause, and then until there is no other; none to end.
+/// Waits until there is a cause; none to end.
 fn wait(asking: &Receiver<Cause>, period: Option<Duration>) -> Option<Cause> {
     let first = match period {
         Some(period) => asking.recv_timeout(period),
         None => asking.recv().map_err(|_| RecvTimeoutError::Disconnected),
     };
-    let mut cause = match first {
-        Ok(cause) => cause,
-        Err(RecvTimeoutError::Timeout) => return Some(Cause::Hint),
-        Err(RecvTimeoutError::Disconnected) => return None,
-    };
-    while cause == Cause::Hint
-        && let Ok(next) = asking.recv_timeout(SETTLE)
-    {
-        cause = next;
+    match first {
+        Ok(first) => {
+            Some(asking.try_iter().fold(
+                first,
+                |one, other| {
+                    if other == Cause::Asked { other } else { one }
+                },
+            ))
+        }
+        Err(RecvTimeoutError::Timeout) => Some(Cause::Hint),
+        Err(RecvTimeoutError::Disconnected) => None,
     }
-    Some(cause)
 }
 
 /// The folders in which the files and what they link to stand.
@@ -195,7 +223,7 @@ fn tells(kind: EventKind) -> bool {
 mod tests {
     use super::*;
     use mio::{Poll, Token};
-    use std::time::Instant;
+    use std::io::Write;
 
     /// Waits for the news that the file says so.
     fn wait_for(watched: &Watched<String>, expected: &str) {
@@ -238,6 +266,42 @@ mod tests {
             saved("one", false);
             saved("two", true);
             saved("three", false);
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_emptied_is_read_once_its_text_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let read = |files: &[PathBuf]| Reading {
+            new: std::fs::read_to_string(&files[0]).ok(),
+            files: files.to_vec(),
+        };
+        for look in [Look::AtEvents(Duration::from_secs(3600)), Look::Every(SETTLE / 5)] {
+            let seen = Seen::from([(path.clone(), None)]);
+            let watched = Watched::start(seen, look, Arc::clone(&waker), read).unwrap();
+            let mut file = std::fs::File::create(&path).unwrap();
+            file.write_all(b"text").unwrap();
+            let mut news = None;
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while news.is_none() && Instant::now() < deadline {
+                news = watched.take();
+                std::thread::sleep(SETTLE / 10);
+            }
+            assert_eq!(news.as_deref(), Some("text"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_became_empty_is_believed_later_than_one_that_was() {
+        let print = |size| Fingerprint { file: (1, 1), size, mtime_ns: 1, ctime_ns: 1 };
+        let files = |size| Seen::from([("file".into(), Some(print(size)))]);
+        assert_eq!(settle_time(&files(1), &files(0)), SETTLE_EMPTY);
+        for (before, now) in [(0, 0), (0, 1), (1, 2)] {
+            assert_eq!(settle_time(&files(before), &files(now)), SETTLE);
         }
     }
 

@@ -83,7 +83,8 @@ impl Server {
 
     /// Asks one question and gives back the answer, or `None` if the server stays silent: then it
     /// has answered a second question, sent behind the first, and nothing before it; or it has
-    /// ended the connection.
+    /// ended the connection. Over UDP a third question is asked then, as the kernel hands over two
+    /// datagrams of one sender in another order if that moved between processors.
     pub fn ask(&self, query: &[u8], transport: Transport) -> Result<Option<Vec<u8>>, String> {
         let id = query.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
         let sentinel = sentinel(!id);
@@ -101,10 +102,12 @@ impl Server {
         socket.set_read_timeout(Some(DEADLINE))?;
         socket.send(query)?;
         socket.send(sentinel)?;
-        let mut answer = vec![0; 65_535];
-        let length = socket.recv(&mut answer)?;
-        answer.truncate(length);
-        Ok(answer)
+        let answer = received(&socket)?;
+        if answer[..2] != sentinel[..2] {
+            return Ok(answer);
+        }
+        socket.send(sentinel)?;
+        received(&socket)
     }
 
     fn over_tcp(&self, query: &[u8], sentinel: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
@@ -245,6 +248,13 @@ fn ended(error: &std::io::Error) -> bool {
 /// A question that every server answers, if only by refusing: `. NS`.
 fn sentinel(id: u16) -> Vec<u8> {
     [&header(id, 0, false)[..], &[0, 0, 2, 0, 1]].concat()
+}
+
+fn received(socket: &UdpSocket) -> std::io::Result<Vec<u8>> {
+    let mut datagram = vec![0; 65_535];
+    let length = socket.recv(&mut datagram)?;
+    datagram.truncate(length);
+    Ok(datagram)
 }
 
 /// Reads standard error to its end on a thread of its own, so that the server never waits for us.

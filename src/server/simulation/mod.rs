@@ -12,8 +12,8 @@
 mod client;
 
 use super::Worker;
-use super::mmsg::BATCH_LEN;
 use super::responder::{Answered, Responder};
+use super::system::mmsg::BATCH_LEN;
 use super::udp::send_all;
 use crate::guard::acl::Acl;
 use crate::reload::Command;

@@ -96,8 +96,8 @@ impl Builder {
 
 /// The names that a splice brings and takes away.
 struct Change {
-    /// Whether a cut comes or goes.
-    cuts: bool,
+    /// The cuts that come or go.
+    cuts: Likely,
     /// Names that may be empty non-terminals, or need not be any more, and whether names stand below
     /// them that are not read anew.
     doubtful: HashMap<NameBuf, bool>,
@@ -109,7 +109,8 @@ impl Change {
     /// `None` if it reaches beyond the names that were read.
     fn of(old: &Zone, piece: &Zone, runs: &[Run]) -> Option<Change> {
         let runs_old = runs.iter().map(|run| run.old.clone()).collect();
-        let mut change = Change { cuts: false, doubtful: HashMap::new(), runs: runs_old };
+        let mut change =
+            Change { cuts: Likely::default(), doubtful: HashMap::new(), runs: runs_old };
         let mut cuts = Vec::new();
         for run in runs {
             for node in run.new.clone().map(|number| piece.node(number)) {
@@ -141,7 +142,7 @@ impl Change {
                 }
             }
         }
-        change.cuts = !cuts.is_empty();
+        change.cuts = Likely::of(cuts.iter().copied());
         cuts.iter().for_each(|&cut| change.doubt(cut));
         change.look_below(old);
         cuts.iter().all(|&cut| change.stands(cut) == Some(false)).then_some(change)
@@ -161,11 +162,11 @@ impl Change {
         if self.doubtful.is_empty() {
             return;
         }
-        let lens = Lens::of(self.doubtful.keys().map(NameBuf::as_name));
+        let doubtful = Likely::of(self.doubtful.keys().map(NameBuf::as_name));
         let stays = |number: &u32| !self.runs.iter().any(|run| run.contains(number));
         for number in (0..old.owner_count()).filter(stays) {
             let above = between(old, old.node(number).name());
-            for above in above.filter(|&above| lens.has(above)) {
+            for above in above.filter(|&above| doubtful.have(above)) {
                 if let Some(stands) = self.doubtful.get_mut(&above.to_buf()) {
                     *stands = true;
                 }
@@ -174,18 +175,35 @@ impl Change {
     }
 }
 
-/// The lengths of some names: most other names need not be hashed to be told from them.
-struct Lens([bool; NAME_LEN_MAX + 1]);
+/// Some names, by their lengths and hashes: most other names need not be hashed to be told from them.
+struct Likely {
+    lens: [bool; NAME_LEN_MAX + 1],
+    hashes: HashSet<u64>,
+}
 
-impl Lens {
-    fn of<'n>(names: impl Iterator<Item = Name<'n>>) -> Lens {
-        let mut lens = Lens([false; NAME_LEN_MAX + 1]);
-        names.for_each(|name| lens.0[name.as_wire().len()] = true);
-        lens
+impl Default for Likely {
+    fn default() -> Likely {
+        Likely { lens: [false; NAME_LEN_MAX + 1], hashes: HashSet::new() }
+    }
+}
+
+impl Likely {
+    fn of<'n>(names: impl Iterator<Item = Name<'n>>) -> Likely {
+        let mut likely = Likely::default();
+        for name in names {
+            likely.lens[name.as_wire().len()] = true;
+            likely.hashes.insert(hash::of(name));
+        }
+        likely
     }
 
-    fn has(&self, name: Name<'_>) -> bool {
-        self.0[name.as_wire().len()]
+    fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// Whether one of them is that name, or looks like it.
+    fn have(&self, name: Name<'_>) -> bool {
+        self.lens[name.as_wire().len()] && self.hashes.contains(&hash::of(name))
     }
 }
 
@@ -291,7 +309,10 @@ impl<'a> Splice<'a> {
     /// The old index with the new numbers, and what was read.
     fn make_index(&mut self) {
         let new = |old: u32| Some(self.moved[old as usize]).filter(|&new| new != GONE);
-        self.zone.index = self.old.index.renumbered(new);
+        self.zone.index = match self.is_still() {
+            true => self.old.index.clone(),
+            false => self.old.index.renumbered(new),
+        };
         for new in self.read.iter().flat_map(Clone::clone) {
             if self.zone.node_of(self.zone.node(new).name()).is_none() {
                 self.zone.enter(new);
@@ -340,6 +361,11 @@ impl<'a> Splice<'a> {
         zone.nodes[new as usize].flags = flags;
     }
 
+    /// Whether all names that were there have the numbers that they had.
+    fn is_still(&self) -> bool {
+        (0u32..).zip(&self.moved).all(|(old, new)| old == *new)
+    }
+
     /// The names that were not there before.
     fn came(&self) -> Vec<NameBuf> {
         let read = self.read.iter().flat_map(Clone::clone).map(|new| self.zone.node(new).name());
@@ -348,21 +374,20 @@ impl<'a> Splice<'a> {
     }
 
     fn finish(self, change: &Change) -> Zone {
-        let came = self.came();
+        let (came, is_still) = (self.came(), self.is_still());
         let Splice { mut zone, moved, read, .. } = self;
         let is_read = |number: u32| read.iter().any(|run| run.contains(&number));
         let stays = |number: u32| {
             let new = moved[number as usize];
-            let holds = new != GONE && !(change.cuts && is_read(new));
+            let holds = new != GONE && (change.cuts.is_empty() || !is_read(new));
             holds.then_some(new)
         };
-        let lens = Lens::of(came.iter().map(NameBuf::as_name));
-        let hashes: HashSet<u64> = came.iter().map(|name| hash::of(name.as_name())).collect();
-        let has_come = |name: Name<'_>| lens.has(name) && hashes.contains(&hash::of(name)); // or looks like it
-        let may_be = |name: Name<'_>| change.cuts || has_come(name);
-        let is_still = (0u32..).zip(&moved).all(|(old, new)| old == *new);
+        let new_names = Likely::of(came.iter().map(NameBuf::as_name));
+        let may_be = |name: Name<'_>| {
+            new_names.have(name) || name.ancestors().any(|above| change.cuts.have(above))
+        };
         let all = 0..number(zone.nodes.len());
-        let nodes = if is_still && came.is_empty() && !change.cuts {
+        let nodes = if is_still && came.is_empty() && change.cuts.is_empty() {
             &read[..]
         } else {
             slice::from_ref(&all)

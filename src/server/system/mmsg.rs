@@ -1,8 +1,7 @@
 //! Datagrams in batches: `recvmmsg` and `sendmmsg`, with the address that was asked.
 //!
-//! This is the one module with `unsafe`: no safe interface offers both calls together with packet
-//! info of its own for each message. It is written for Linux, which alone has the calls in this
-//! form; there is no fallback for other systems.
+//! No safe interface offers both calls together with packet info of its own for each message. This is
+//! written for Linux, which alone has the calls in this form; there is no fallback for other systems.
 //!
 //! A [`Batch`] owns everything the kernel reads or writes: query buffers, addresses, control
 //! messages and the headers that point at them. All of it lives in one heap block ([`Storage`])
@@ -12,7 +11,6 @@
 //! (`IP_PKTINFO`, `IPV6_PKTINFO`; RFC 3542 §6.2). The very same control message, handed back with
 //! the answer, makes the answer leave from that address; only the interface in it is cleared, so
 //! that routing decides as for any other datagram.
-#![allow(unsafe_code)] // system calls that no safe crate offers together; see above
 
 use arrayvec::ArrayVec;
 use mio::net::UdpSocket;
@@ -23,7 +21,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::{NonNull, null_mut};
 
 /// Datagrams per system call. 32 already take all that batching gives; 64 measured no better.
-pub(super) const BATCH_LEN: usize = BATCH_LEN_C as usize;
+pub(in crate::server) const BATCH_LEN: usize = BATCH_LEN_C as usize;
 /// The same as the kernel takes it.
 const BATCH_LEN_C: libc::c_uint = 32;
 
@@ -52,7 +50,7 @@ struct Storage {
 }
 
 /// Queries that were received together, and their answers.
-pub(super) struct Batch {
+pub(in crate::server) struct Batch {
     /// From `Box::into_raw`, owned by this value. Everything in it is reached through this pointer,
     /// by references that end before the next system call.
     storage: NonNull<Storage>,
@@ -64,13 +62,13 @@ pub(super) struct Batch {
 }
 
 /// One datagram of a batch.
-pub(super) struct Datagram<'a> {
+pub(in crate::server) struct Datagram<'a> {
     /// Its octets.
-    pub(super) query: &'a [u8],
+    pub(in crate::server) query: &'a [u8],
     /// Where it came from.
-    pub(super) source: SocketAddr,
+    pub(in crate::server) source: SocketAddr,
     /// Empty; what is appended here is sent back.
-    pub(super) answer: &'a mut Vec<u8>,
+    pub(in crate::server) answer: &'a mut Vec<u8>,
 }
 
 // SAFETY: the block behind `storage` belongs to this value alone, no pointer to it leaves the
@@ -79,7 +77,7 @@ unsafe impl Send for Batch {}
 
 impl Batch {
     /// An empty batch, all buffers allocated.
-    pub(super) fn new() -> Batch {
+    pub(in crate::server) fn new() -> Batch {
         // SAFETY: integers, arrays of them and null pointers: zero is a value of every field.
         let storage: Box<Storage> = Box::new(unsafe { zeroed() });
         let storage = NonNull::from(Box::leak(storage));
@@ -93,7 +91,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of recvmmsg(2); `WouldBlock` if there is no datagram.
-    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+    pub(in crate::server) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         for index in 0..self.len {
             self.reset_query_header(index);
         }
@@ -111,12 +109,12 @@ impl Batch {
     }
 
     /// The number of datagrams received last.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::server) fn len(&self) -> usize {
         self.len
     }
 
     /// The datagrams received last, without those that were cut.
-    pub(super) fn queries(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::server) fn queries(&self) -> impl Iterator<Item = &[u8]> {
         // SAFETY: `storage` is valid, and as long as `self` is borrowed no system call changes what
         // is read here.
         (0..self.len.min(BATCH_LEN))
@@ -125,7 +123,7 @@ impl Batch {
 
     /// The datagram at `index` among those received; none if it was cut or its source is of no
     /// family that we know.
-    pub(super) fn datagram(&mut self, index: usize) -> Option<Datagram<'_>> {
+    pub(in crate::server) fn datagram(&mut self, index: usize) -> Option<Datagram<'_>> {
         assert!(index < self.len && index < BATCH_LEN);
         let storage = self.storage.as_ptr();
         // SAFETY: `storage` is valid and `self` is borrowed mutably for as long as the result
@@ -138,13 +136,13 @@ impl Batch {
     }
 
     /// The answer to the datagram at `index` is made: it is among those that are sent.
-    pub(super) fn queue_answer(&mut self, index: usize) {
+    pub(in crate::server) fn queue_answer(&mut self, index: usize) {
         assert!(index < self.len);
         self.answered.push(index);
     }
 
     /// The number of answers that wait to be sent.
-    pub(super) fn answer_count(&self) -> usize {
+    pub(in crate::server) fn answer_count(&self) -> usize {
         self.answered.len()
     }
 
@@ -152,7 +150,7 @@ impl Batch {
     ///
     /// # Errors
     /// Those of sendmmsg(2), about the first answer that was to be sent.
-    pub(super) fn send(&mut self, socket: &UdpSocket, skip: usize) -> io::Result<usize> {
+    pub(in crate::server) fn send(&mut self, socket: &UdpSocket, skip: usize) -> io::Result<usize> {
         let count = self.point_answer_headers(skip);
         let storage = self.storage.as_ptr();
         let fd = socket.as_raw_fd();
@@ -255,7 +253,10 @@ unsafe fn query<'s>(storage: *const Storage, index: usize) -> Option<&'s [u8]> {
 }
 
 /// Asks the kernel to say of each datagram which local address it came to.
-pub(super) fn receive_packet_info(socket: &impl AsFd, address: &SocketAddr) -> io::Result<()> {
+pub(in crate::server) fn receive_packet_info(
+    socket: &impl AsFd,
+    address: &SocketAddr,
+) -> io::Result<()> {
     match address {
         SocketAddr::V4(_) => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
         SocketAddr::V6(_) => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
@@ -268,7 +269,10 @@ pub(super) fn receive_packet_info(socket: &impl AsFd, address: &SocketAddr) -> i
 /// Linux has no `IPV6_USE_MIN_MTU` (RFC 3542 §11.1); `IPV6_MTU` does the same for one socket. It
 /// cuts nothing: the longest answer, its headers included, is as long as that MTU
 /// ([`UDP_LEN_MAX`](crate::wire::UDP_LEN_MAX)).
-pub(super) fn ignore_path_mtu(socket: &impl AsFd, address: &SocketAddr) -> io::Result<()> {
+pub(in crate::server) fn ignore_path_mtu(
+    socket: &impl AsFd,
+    address: &SocketAddr,
+) -> io::Result<()> {
     match address {
         SocketAddr::V4(_) => {
             set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)
