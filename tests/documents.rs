@@ -13,9 +13,11 @@
 
 mod support;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -258,7 +260,8 @@ impl Session {
     fn start(&mut self, command: &str) {
         match command.strip_suffix(" &") {
             Some(command) => {
-                let child = self.shell(&format!("exec {command}")).spawn().unwrap();
+                let mut shell = self.shell(&format!("exec {command}"));
+                let child = shell.process_group(0).spawn().unwrap();
                 self.background.push(child);
             }
             None => finish(&mut self.shell(command).spawn().unwrap(), command),
@@ -308,7 +311,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         for child in &mut self.background {
-            let _ = child.kill();
+            // what it started, too
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
             let _ = child.wait();
         }
     }
