@@ -168,7 +168,7 @@ impl Claims {
     ) {
         let Loaded { apex, zone, report, numbered, parts, read, .. } = loaded;
         let before = match self.starting {
-            true => None,
+            true => None, // and no look-up, of many thousand
             false => self.files.get_mut(file).and_then(|file| file.known.take()),
         };
         let zone = zone.map(Arc::new);

@@ -43,13 +43,13 @@ pub enum Look {
     Never,
 }
 
-/// Why files are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why files are looked at, the gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Cause {
-    /// Somebody wants them read.
-    Asked,
     /// Something happened near them, or it is time.
     Hint,
+    /// Somebody wants them read.
+    Asked,
 }
 
 /// What files say, whenever they say something new.
@@ -116,7 +116,7 @@ fn others(seen: &mut Seen, mut why: Cause, asking: &Receiver<Cause>) -> Option<V
     let mut until = Instant::now() + settle_time(seen, &found);
     while why == Cause::Hint && found != *seen {
         match asking.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(cause) => why = cause,
+            Ok(cause) => why = gravest(cause, asking),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
@@ -162,17 +162,15 @@ fn wait(asking: &Receiver<Cause>, period: Option<Duration>) -> Option<Cause> {
         None => asking.recv().map_err(|_| RecvTimeoutError::Disconnected),
     };
     match first {
-        Ok(first) => {
-            Some(asking.try_iter().fold(
-                first,
-                |one, other| {
-                    if other == Cause::Asked { other } else { one }
-                },
-            ))
-        }
+        Ok(first) => Some(gravest(first, asking)),
         Err(RecvTimeoutError::Timeout) => Some(Cause::Hint),
         Err(RecvTimeoutError::Disconnected) => None,
     }
+}
+
+/// The gravest of a cause and all others that are there: a burst of events is one.
+fn gravest(first: Cause, asking: &Receiver<Cause>) -> Cause {
+    asking.try_iter().fold(first, Cause::max)
 }
 
 /// The folders in which the files and what they link to stand.
@@ -223,7 +221,6 @@ fn tells(kind: EventKind) -> bool {
 mod tests {
     use super::*;
     use mio::{Poll, Token};
-    use std::io::Write;
 
     /// Waits for the news that the file says so.
     fn wait_for(watched: &Watched<String>, expected: &str) {
@@ -274,25 +271,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "").unwrap();
-        let poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
-        let read = |files: &[PathBuf]| Reading {
-            new: std::fs::read_to_string(&files[0]).ok(),
-            files: files.to_vec(),
-        };
-        for look in [Look::AtEvents(Duration::from_secs(3600)), Look::Every(SETTLE / 5)] {
-            let seen = Seen::from([(path.clone(), None)]);
-            let watched = Watched::start(seen, look, Arc::clone(&waker), read).unwrap();
-            let mut file = std::fs::File::create(&path).unwrap();
-            file.write_all(b"text").unwrap();
-            let mut news = None;
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while news.is_none() && Instant::now() < deadline {
-                news = watched.take();
-                std::thread::sleep(SETTLE / 10);
+        let ((_asked, asking), begun) = (mpsc::channel(), Instant::now());
+        let mut seen = Seen::from([(path.clone(), None)]);
+        std::thread::scope(|scope| {
+            let now = &mut seen;
+            let looking = scope.spawn(move || others(now, Cause::Hint, &asking));
+            while !looking.is_finished() && begun.elapsed() < 2 * SETTLE {
+                std::thread::sleep(SETTLE / 20); // its writer pauses
             }
-            assert_eq!(news.as_deref(), Some("text"));
-        }
+            std::fs::write(&path, "text").unwrap();
+            assert_eq!(looking.join().unwrap(), Some(vec![path.clone()]));
+        });
+        let has_text = seen[&path].is_some_and(|seen| seen.size == 4);
+        assert!(has_text || begun.elapsed() >= SETTLE_EMPTY, "read while it was empty");
     }
 
     #[test]
