@@ -211,6 +211,29 @@ fn what_is_read_in_parts_is_what_the_whole_says() {
     assert!(counts[1] * 4 > counts[0], "{} of {} in parts", counts[1], counts[0]);
 }
 
+/// What a mail exchanger's name is depends on a cut above it, which stands elsewhere in the file.
+#[test]
+fn a_cut_that_comes_or_goes_changes_what_names_below_it_are_to_others() {
+    let host = |number: usize| format!("h{number} A 192.0.2.1");
+    let mut without: Vec<String> =
+        (0..HEAD).zip(file(&mut Dice(1))).map(|(_, head)| head).collect();
+    without.push("m MX 1 ns.cut".to_string());
+    without.extend((0..ENTRIES).map(host));
+    without.push("ns.cut A 192.0.2.1".to_string());
+    without.extend((ENTRIES..2 * ENTRIES).map(host));
+    let mut with = without.clone();
+    with.insert(HEAD + 1 + ENTRIES, "cut NS ns.elsewhere.".to_string());
+    for [before, after] in
+        [[&with, &without], [&without, &with]].map(|both| both.map(|it| text(it)))
+    {
+        let first = load(before.as_bytes(), None, GRAIN);
+        let (zone, parts) = (first.zone.unwrap().into(), first.parts.unwrap().into());
+        let mut again = load(after.as_bytes(), Some(&Known { zone, parts }), GRAIN);
+        assert!(again.read.is_some(), "it was read whole");
+        assert!(compare(load(after.as_bytes(), None, GRAIN), &mut again).is_some());
+    }
+}
+
 #[test]
 fn of_a_large_zone_the_server_reads_what_changed() {
     let folder = tempfile::tempdir().unwrap();
