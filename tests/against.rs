@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::thread::{JoinHandle, spawn};
-use support::program::{Ended, ended, folder, free_port, write, zonesmith};
+use support::program::{Ended, ended, folder, free_port, free_sockets, write, zonesmith};
 use support::server::{DEADLINE, Server};
 use tempfile::TempDir;
 
@@ -209,8 +209,8 @@ fn where_nobody_listens_is_said_once() {
 type Replies = Vec<fn(&[u8]) -> Vec<u8>>;
 
 fn odd_server(replies: Replies, over_tcp: bool) -> (SocketAddr, JoinHandle<()>) {
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let (udp, tcp) = (UdpSocket::bind(address).unwrap(), TcpListener::bind(address).unwrap());
+    let (udp, tcp) = free_sockets();
+    let address = udp.local_addr().unwrap();
     udp.set_read_timeout(Some(DEADLINE)).unwrap();
     let thread = spawn(move || {
         let mut query = [0; 512];

@@ -67,8 +67,14 @@ pub fn ended(command: &mut Command) -> Ended {
     Ended { code, stdout: read(&out), stderr: read(&err) }
 }
 
-/// A port of 127.0.0.1 that is free for UDP and TCP, another one with each call.
+/// A port of 127.0.0.1 that is free for UDP and TCP, another one with each call. Where the kernel
+/// gives out such ports as well, it is taken for certain only as long as its sockets are held.
 pub fn free_port() -> u16 {
+    free_sockets().0.local_addr().expect("it is bound").port()
+}
+
+/// The sockets of such a port.
+pub fn free_sockets() -> (UdpSocket, TcpListener) {
     static CALLS: AtomicU16 = AtomicU16::new(0);
     let start = std::process::id() % u32::from(PORT_COUNT);
     let start = u16::try_from(start).expect("less than a u16");
@@ -76,8 +82,8 @@ pub fn free_port() -> u16 {
         let call = CALLS.fetch_add(1, Ordering::Relaxed);
         let offset = start.wrapping_add(call.wrapping_mul(PORT_STEP)) % PORT_COUNT;
         let address = ("127.0.0.1", PORT_FIRST + offset);
-        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-            return address.1;
+        if let (Ok(udp), Ok(tcp)) = (UdpSocket::bind(address), TcpListener::bind(address)) {
+            return (udp, tcp);
         }
     }
 }
