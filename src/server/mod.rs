@@ -44,7 +44,7 @@ pub use counters::Counters;
 pub use listen::{ListenError, Listener};
 pub use responder::{Answered, QUERY_LOG, Responder};
 pub use settings::Settings;
-pub use system::heap::give_back_large_blocks;
+pub use system::heap::{Heap, give_back_large_blocks};
 pub use watched::{Look, Reading, Seen};
 
 use crate::name::NameBuf;
