@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::thread::{JoinHandle, spawn};
 use support::program::{Ended, ended, folder, free_port, free_sockets, write, zonesmith};
 use support::server::{DEADLINE, Server};
