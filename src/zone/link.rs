@@ -107,13 +107,14 @@ impl Zone {
 
     /// Finds again whom the links of these nodes name where nodes have moved. `moved` gives the new
     /// number of a node, if what a link to it says still holds; the links of nodes that are new
-    /// (`is_new`) are found anew, and those to nobody if there `may_be` one of that name now.
+    /// (`is_new`) are found anew, and those to nobody if there `may_be` one of that name now, as without
+    /// it there is none.
     pub(super) fn relink(
         &mut self,
         nodes: &[Range<u32>],
         is_new: impl Fn(u32) -> bool,
         moved: impl Fn(u32) -> Option<u32>,
-        may_be: impl Fn(Name<'_>) -> bool,
+        may_be: Option<&impl Fn(Name<'_>) -> bool>,
     ) {
         let mut open: Vec<(u32, usize)> = Vec::new();
         for number in nodes.iter().flat_map(Clone::clone) {
@@ -139,7 +140,8 @@ impl Zone {
                     *there = target.unwrap_or(UNKNOWN).to_le_bytes();
                 }
                 let set = Rrset { zone: self, entry: &self.sets[at], ttl: None };
-                is_open |= has_nobody && set.targets().any(&may_be);
+                let may_be = may_be.filter(|_| has_nobody);
+                is_open |= may_be.is_some_and(|may_be| set.targets().any(may_be));
                 open.extend(is_open.then_some((number, at)));
             }
         }
