@@ -5,7 +5,7 @@
 
 use super::{Grain, SHARE, fingerprint};
 use crate::zonefile::part;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 /// How much is read at once.
@@ -90,9 +90,12 @@ impl Pieces {
 /// A part of a file that moves towards its end.
 #[derive(Default)]
 struct Window {
+    /// What was read, and room behind it.
     octets: Vec<u8>,
     /// Where in it the next piece begins.
     at: usize,
+    /// Where in it what was read ends.
+    end: usize,
     /// Where in the file that is.
     start: usize,
     is_end: bool,
@@ -109,25 +112,32 @@ impl Window {
     fn next(&mut self, file: &mut impl Read, len_min: usize) -> io::Result<Passing<'_>> {
         let mut from = len_min;
         let len = loop {
-            match part::next_cut(&self.octets[self.at..], from) {
+            match part::next_cut(&self.octets[self.at..self.end], from) {
                 Ok(cut) => break cut,
-                Err(_) if self.is_end => break self.octets.len() - self.at,
+                Err(_) if self.is_end => break self.end - self.at,
                 Err(seen) => from = seen,
             }
             self.fill(file)?;
         };
         let (at, start) = (self.at, self.start);
         (self.at, self.start) = (at + len, start + len);
-        let is_last = self.at == self.octets.len() && self.is_end;
+        let is_last = self.at == self.end && self.is_end;
         Ok(Passing { octets: &self.octets[at..self.at], start, is_last })
     }
 
     /// Reads on, over what has passed.
     fn fill(&mut self, file: &mut impl Read) -> io::Result<()> {
-        self.octets.drain(..self.at);
-        self.at = 0;
-        let read = file.take(READ_LEN as u64).read_to_end(&mut self.octets)?;
-        self.is_end = read < READ_LEN;
+        self.octets.copy_within(self.at..self.end, 0);
+        (self.at, self.end) = (0, self.end - self.at);
+        let full = self.end + READ_LEN;
+        self.octets.resize(full.max(self.octets.len()), 0);
+        while self.end < full && !self.is_end {
+            match file.read(&mut self.octets[self.end..full]) {
+                Ok(read) => (self.end, self.is_end) = (self.end + read, read == 0),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 }
