@@ -7,9 +7,6 @@
 use super::{Flags, Node, Zone};
 use crate::name::{Name, Suffixes, hash};
 
-/// A zone of as many names is large: it and its index take more than the caches nearest to a processor.
-/// Measured: 100,000 records take 0.34 µs of user time per query with a look ahead, 0.65 µs without.
-pub(super) const LARGE_FROM: usize = 1 << 14;
 /// How far behind the start of its name the records of a node have begun.
 const TOUCHED_LEN: usize = 64;
 
@@ -59,11 +56,6 @@ impl Zone {
             }
             node => Position::Nowhere(node),
         }
-    }
-
-    /// Whether a look-up here waits for the memory, as what it reads is hardly ever cached.
-    pub fn is_large(&self) -> bool {
-        self.nodes.len() >= LARGE_FROM
     }
 
     /// The node that a name with this hash most probably has: its name is not looked at.
