@@ -12,7 +12,7 @@
 //! or goes above other names, a name with records elsewhere too, anything found.
 
 use super::{Builder, OCTETS_MAX};
-use crate::name::{NAME_LEN_MAX, Name, NameBuf, hash};
+use crate::name::{Name, NameBuf, hash};
 use crate::rr::{Record, Rtype, table};
 use crate::zone::index::Index;
 use crate::zone::{Flags, NegativeSoa, Node, NodeEntry, SetEntry, Zone};
@@ -31,6 +31,8 @@ pub struct Run {
 
 /// Stands for the number of a node that is gone.
 const GONE: u32 = u32::MAX;
+/// So many kinds of names are told apart at a glance, see [`Likely`].
+const LOOKS: usize = 1 << 12;
 /// What a zone with such records says depends on more names than their own.
 const FAR_REACHING: [Rtype; 7] = [
     table::DNAME,
@@ -175,15 +177,15 @@ impl Change {
     }
 }
 
-/// Some names, by their lengths and hashes: most other names need not be hashed to be told from them.
+/// Some names, by looks and hashes: most other names need not be hashed to be told from them.
 struct Likely {
-    lens: [bool; NAME_LEN_MAX + 1],
+    looks: [bool; LOOKS],
     hashes: HashSet<u64>,
 }
 
 impl Default for Likely {
     fn default() -> Likely {
-        Likely { lens: [false; NAME_LEN_MAX + 1], hashes: HashSet::new() }
+        Likely { looks: [false; LOOKS], hashes: HashSet::new() }
     }
 }
 
@@ -191,7 +193,7 @@ impl Likely {
     fn of<'n>(names: impl Iterator<Item = Name<'n>>) -> Likely {
         let mut likely = Likely::default();
         for name in names {
-            likely.lens[name.as_wire().len()] = true;
+            likely.looks[Likely::look(name)] = true;
             likely.hashes.insert(hash::of(name));
         }
         likely
@@ -203,7 +205,14 @@ impl Likely {
 
     /// Whether one of them is that name, or looks like it.
     fn have(&self, name: Name<'_>) -> bool {
-        self.lens[name.as_wire().len()] && self.hashes.contains(&hash::of(name))
+        self.looks[Likely::look(name)] && self.hashes.contains(&hash::of(name))
+    }
+
+    /// The length of a name and the ends of its first label, in whichever case.
+    fn look(name: Name<'_>) -> usize {
+        let wire = name.as_wire();
+        let octet = |at: usize| usize::from(wire.get(at).map_or(0, |octet| octet | 0x20));
+        (wire.len() << 6 ^ octet(1) << 3 ^ octet(usize::from(wire[0]))) % LOOKS
     }
 }
 
