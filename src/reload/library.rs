@@ -5,8 +5,8 @@
 //! meanwhile is taken first and all at once, however much it is, and at most [`BATCH_MAX`] files
 //! are read, each once.
 //!
-//! A reading counts only if the file was the same before and after, and if nobody was found to have
-//! opened it for writing meanwhile; else it is thrown away, and the file is waited for again.
+//! What a reading changes, and whether it counts, is [judged](super::judging) once what happened meanwhile
+//! is known.
 
 use super::asked::Asked;
 use super::claims::{Claims, Holding};
@@ -17,12 +17,11 @@ use super::notice::Notice;
 use super::numbering::{Memory, clock};
 use super::reach::Reach;
 use super::reading::{Reader, Reading};
-use super::serial::{Numbering, SerialStep};
+use super::serial::Numbering;
 use super::trust::Trust;
-use super::version::Version;
 use super::watch::{Hit, Watch};
 use super::{Command, Options, Step, WatchMode};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -186,14 +185,14 @@ impl Library {
         self.debounce.note(file, touch, now);
     }
 
-    fn is_as_read(&self, file: &Path, seen: Option<Fingerprint>) -> bool {
+    pub(super) fn is_as_read(&self, file: &Path, seen: Option<Fingerprint>) -> bool {
         match self.claims.version(file) {
             Some(version) => version.file == seen,
             None => self.claims.versions().any(|(_, version)| version.include(file) == seen),
         }
     }
 
-    fn sweep_by(&mut self, moment: Instant) {
+    pub(super) fn sweep_by(&mut self, moment: Instant) {
         let moment = moment.max(self.swept + SWEEP_GAP);
         self.sweep_at = Some(self.sweep_at.map_or(moment, |at| at.min(moment)));
     }
@@ -249,86 +248,6 @@ impl Library {
         }
         self.find_refusal(&mut loaded);
         loaded
-    }
-
-    /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
-    /// its writer's close, if it is known to come, has it read.
-    fn judge(
-        &mut self,
-        reading: Reading,
-        written: &HashSet<Arc<Path>>,
-        now: Instant,
-        step: &mut Step,
-    ) {
-        let Reading { file, after, .. } = &reading;
-        let mut includes = after.includes.iter().map(|(include, _)| include);
-        let was_written = |file: &Arc<Path>| written.contains(file) || self.debounce.is_held(file);
-        if was_written(file) || includes.any(was_written) {
-            return;
-        }
-        if reading.before.touched_in_place(after) {
-            return self.debounce.note(file, Touch::Differs(after.file), now);
-        }
-        let suspects: Vec<_> =
-            after.empty(file).into_iter().filter(|e| self.is_suspect(e)).collect();
-        match suspects.is_empty() {
-            true => self.commit(reading, now, step),
-            false => suspects.into_iter().for_each(|(empty, seen)| {
-                self.debounce.note(&empty, Touch::Differs(seen), now);
-            }),
-        }
-    }
-
-    /// Whether an empty file was truncated a moment ago, for all that is known. The file system
-    /// shows the truncation at once, and may report it a good while later.
-    fn is_suspect(&self, (file, seen): &(Arc<Path>, Option<Fingerprint>)) -> bool {
-        !self.debounce.is_settled(file) && !self.is_as_read(file, *seen)
-    }
-
-    /// Has a version remember what changed since those before it.
-    fn remember(&self, file: &Path, loaded: &mut Loaded) {
-        let zone = loaded.zone.as_mut().filter(|_| self.options.choices.history);
-        let Some(zone) = zone else { return };
-        if let Some(before) = self.claims.would_replace(file, &zone.apex().to_buf()) {
-            zone.follow(&before);
-        }
-    }
-
-    fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
-        let Reading { file, before, after, began, mut loaded } = reading;
-        self.revive(&file, &mut loaded, step);
-        self.number(&file, &mut loaded, step);
-        self.remember(&file, &mut loaded);
-        let version = before.joined(after, began);
-        let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {
-            version.iter().flat_map(|version| &version.includes).map(|i| i.0.clone()).collect()
-        };
-        if self.sweep_at.is_some() && reaches(self.claims.version(&file)) != reaches(Some(&version))
-        {
-            self.sweep_by(now); // other directories are to be watched
-        }
-        let told_before = step.notices.len();
-        self.claims.commit(&file, version, loaded, now, step);
-        self.name_who_misses(told_before, step);
-    }
-
-    /// Names the secondaries that will not see the changes told from there on: they look whether the
-    /// serial has risen (RFC 1996 §4.5, RFC 1034 §4.3.5).
-    fn name_who_misses(&self, told_before: usize, step: &mut Step) {
-        let told = &self.options.choices.told;
-        let unseen = |notice: &Notice| match notice {
-            Notice::Reloaded { apex, step, .. }
-            | Notice::TookOver { apex, step: Some(step), .. }
-                if *step != SerialStep::Forward =>
-            {
-                let secondaries = told.of(apex.as_name()).to_vec();
-                (!secondaries.is_empty())
-                    .then(|| Notice::Unseen { apex: apex.clone(), secondaries })
-            }
-            _ => None,
-        };
-        let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
-        step.notices.extend(more);
     }
 }
 

@@ -25,6 +25,7 @@ mod debounce;
 mod earlier;
 pub mod folder;
 mod include;
+mod judging;
 pub mod library;
 pub mod load;
 pub mod notice;
