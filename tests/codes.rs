@@ -8,9 +8,9 @@ use zonesmith::diag::{codes, explain, render};
 use zonesmith::reload::load::{self, Lints};
 
 /// The codes that no text of a single zone file can show.
-const WITHOUT_EXAMPLE: [&str; 14] = [
-    "Z001", "Z003", "Z004", "Z005", "Z006", "Z007", "Z008", "Z009", "Z010", "Z011", "Z012", "Z401",
-    "Z402", "Z403",
+const WITHOUT_EXAMPLE: [&str; 15] = [
+    "Z001", "Z003", "Z004", "Z005", "Z006", "Z007", "Z008", "Z009", "Z010", "Z011", "Z012", "Z013",
+    "Z401", "Z402", "Z403",
 ];
 
 /// When the examples are read: 2026-11-22.

@@ -253,6 +253,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("[zone.\"a..b\"]\n", &["error[Z403]: `a..b` is not a zone's name", "all below a name as"]),
     ("[zone.lab]\nlisten = \"::1\"\n", &["error[Z402]: there is no setting `listen`", ":2:1"]),
     (
+        "group = \"lab\"\n",
+        &[
+            "error[Z402]: there is no setting `group`",
+            "about some zones alone: write it below `[zone.",
+        ],
+    ),
+    ("[zone.lab]\ngroup = \"\"\n", &["error[Z403]: `group`: a group has a name", ":2:9"]),
+    (
         "[zone.lab]\nallow = [\"::1\"]\ndeny = [\"::1\"]\n",
         &["error[Z403]: ::1/128 is allowed and denied", "not with both"],
     ),

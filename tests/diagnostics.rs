@@ -64,6 +64,7 @@ fn every_code_of_a_single_file_is_met() {
         &codes::RECORDS_GONE,
         &codes::CUT_SHORT,
         &codes::SERIAL_FIXED,
+        &codes::GROUP_WAITS,
         &codes::CONFIG_SYNTAX,
         &codes::CONFIG_KEY,
         &codes::CONFIG_VALUE,

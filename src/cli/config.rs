@@ -76,6 +76,8 @@ pub(super) struct ZoneRules {
     pub(super) serials: Patterns<Policy>,
     /// Who is told of changes.
     pub(super) notified: Patterns<Vec<Notified>>,
+    /// Which zones belong together.
+    pub(super) groups: Patterns<String>,
 }
 
 /// What one such table can say.
@@ -87,6 +89,15 @@ struct AboutZones {
     serials: Serials,
     #[command(flatten)]
     transfers: Transfers,
+    /// New versions of the zones of a group are served together or not at all.
+    #[arg(long, value_name = "NAME", value_parser = group_name)]
+    group: Option<String>,
+}
+
+/// What a group can be called.
+fn group_name(text: &str) -> Result<String, &'static str> {
+    let has_name = !text.trim().is_empty();
+    has_name.then(|| text.to_string()).ok_or("a group has a name, as in `lab`")
 }
 
 /// A configuration that was read.
@@ -246,6 +257,9 @@ impl ZoneRules {
         if let Some(said) = about.transfers.said() {
             self.notified.set(zones.clone(), said.to_vec());
         }
+        if let Some(group) = &about.group {
+            self.groups.set(zones.clone(), group.clone());
+        }
         if access.says_something() {
             self.acls.set(zones, access);
         }
@@ -289,8 +303,7 @@ impl<'p> Table<'p> {
         for setting in settings {
             let Some((_, arg)) = self.settings.iter().find(|(name, _)| *name == setting.key.text)
             else {
-                let known = self.settings.iter().map(|(name, _)| &name[..]);
-                findings.push(config::unknown_key(&setting.key, known));
+                findings.push(self.unknown(&setting.key));
                 continue;
             };
             let id = arg.get_id().as_str();
@@ -302,6 +315,17 @@ impl<'p> Table<'p> {
             }
         }
         arguments
+    }
+
+    /// A key that stands where it means nothing.
+    fn unknown(&self, key: &Word) -> Diagnostic {
+        let finding = config::unknown_key(key, self.settings.iter().map(|(name, _)| &name[..]));
+        match Table::of_zones().settings.iter().any(|(name, _)| *name == key.text) {
+            true => {
+                finding.help("it is about some zones alone: write it below `[zone.\"smith.edu\"]`")
+            }
+            false => finding,
+        }
     }
 
     /// One setting as arguments.

@@ -106,7 +106,7 @@ pub(super) fn settings(serve: &Serve, zone_rules: ZoneRules) -> Result<Settings,
         limits: serve.guards.limits(),
         seed: if secondaries.is_any() { seed()? } else { 0 },
         secondaries,
-        choices: Choices { serials, history, told },
+        choices: Choices { serials, groups: zone_rules.groups, history, told },
         keys,
     };
     keys::check_named(settings.with_keys(), &settings.keys)?;

@@ -47,6 +47,7 @@ codes! {
     RECORDS_GONE        Error   "Z010" "more than half of the records are gone";
     CUT_SHORT           Error   "Z011" "the last line has no line end, and records are gone";
     SERIAL_FIXED        Warning "Z012" "a serial policy does not hold for the zone";
+    GROUP_WAITS         Error   "Z013" "another zone of its group cannot be served";
     SYNTAX              Error   "Z101" "the line is not a record";
     BAD_NAME            Error   "Z102" "not a domain name";
     BAD_TYPE            Error   "Z103" "not a record type";

@@ -3,7 +3,7 @@
 //!
 //! All files are read again. Those that somebody is writing at that time are left out, for nobody can say
 //! what they will be; their number is told. One that changes while it is read, or has not stood still
-//! yet, is waited for. The answer comes when none is left.
+//! yet, or waits for others of its group, is waited for. The answer comes when none is left.
 
 use super::Step;
 use super::library::Library;
@@ -37,10 +37,12 @@ impl Library {
     pub(super) fn answer(&mut self, step: &mut Step) {
         let Some(mut asked) = self.asked.take() else { return };
         let left = std::mem::take(&mut asked.left);
-        let (held, left): (BTreeSet<_>, _) = left.into_iter().partition(|file| self.is_held(file));
+        let is_held = |file: &Arc<Path>| self.is_held(file) || self.waits_for_writer(file);
+        let (held, left): (BTreeSet<_>, _) = left.into_iter().partition(is_held);
         asked.writing.extend(held);
         asked.left = left;
-        asked.left.retain(|file| self.queue.contains(file) || self.is_awaited(file));
+        let is_left = |file: &Arc<Path>| self.queue.contains(file) || self.is_awaited(file);
+        asked.left.retain(|file| is_left(file) || self.is_gathered(file));
         match asked.left.is_empty() {
             true => step.notices.push(self.reloaded_all(asked.writing.len())),
             false => self.asked = Some(asked),
@@ -48,7 +50,7 @@ impl Library {
     }
 
     /// Whether the file or one that it includes is to be read when it has stood still.
-    fn is_awaited(&self, file: &Path) -> bool {
+    pub(super) fn is_awaited(&self, file: &Path) -> bool {
         let version = self.claims.version(file);
         let mut includes = version.iter().flat_map(|version| &version.includes);
         self.debounce.awaits(file) || includes.any(|(include, _)| self.debounce.awaits(include))

@@ -145,8 +145,12 @@ impl Claims {
 
     /// Whether a good version that a file gave is served.
     pub(super) fn serves_from(&self, file: &Arc<Path>) -> bool {
-        let claimed = self.files.get(file).and_then(|file| file.outcome.apex());
-        claimed.is_some_and(|apex| self.serves(&apex, file))
+        self.claimed(file).is_some_and(|apex| self.serves(&apex, file))
+    }
+
+    /// The zone that a file claims.
+    pub(super) fn claimed(&self, file: &Path) -> Option<NameBuf> {
+        self.files.get(file)?.outcome.apex()
     }
 
     /// Serves a version that was good in an earlier life of the server, for a file that turned out

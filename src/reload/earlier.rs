@@ -32,6 +32,12 @@ impl Library {
         }
     }
 
+    /// The version of a zone that a good file would take the place of: what is served, or its copy.
+    pub(super) fn last_good(&self, file: &Path, apex: &NameBuf) -> Option<Arc<Zone>> {
+        let served = self.claims.would_replace(file, apex);
+        served.or_else(|| self.copy_with_more(apex, 0).map(Arc::new))
+    }
+
     /// The copy of a zone that is not served yet, if it has more than so many records.
     fn copy_with_more(&self, apex: &NameBuf, count: usize) -> Option<Zone> {
         let copies = self.options.copies.as_ref().filter(|_| !self.claims.is_served(apex))?;

@@ -19,8 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Library {
-    /// Takes a reading that counts. A file that was written to meanwhile is waited for again, and
-    /// its writer's close, if it is known to come, has it read.
+    /// Takes a reading that counts.
     pub(super) fn judge(
         &mut self,
         reading: Reading,
@@ -28,23 +27,35 @@ impl Library {
         now: Instant,
         step: &mut Step,
     ) {
-        let Reading { file, after, .. } = &reading;
+        if self.counts(&reading, written, now) {
+            self.commit(reading, now, step);
+        }
+    }
+
+    /// Whether a reading counts. A file that was written to meanwhile is waited for again, and its
+    /// writer's close, if it is known to come, has it read.
+    pub(super) fn counts(
+        &mut self,
+        reading: &Reading,
+        written: &HashSet<Arc<Path>>,
+        now: Instant,
+    ) -> bool {
+        let Reading { file, after, .. } = reading;
         let mut includes = after.includes.iter().map(|(include, _)| include);
         let was_written = |file: &Arc<Path>| written.contains(file) || self.debounce.is_held(file);
         if was_written(file) || includes.any(was_written) {
-            return;
+            return false;
         }
         if reading.before.touched_in_place(after) {
-            return self.debounce.note(file, Touch::Differs(after.file), now);
+            self.debounce.note(file, Touch::Differs(after.file), now);
+            return false;
         }
         let suspects: Vec<_> =
             after.empty(file).into_iter().filter(|e| self.is_suspect(e)).collect();
-        match suspects.is_empty() {
-            true => self.commit(reading, now, step),
-            false => suspects.into_iter().for_each(|(empty, seen)| {
-                self.debounce.note(&empty, Touch::Differs(seen), now);
-            }),
+        for (empty, seen) in &suspects {
+            self.debounce.note(empty, Touch::Differs(*seen), now);
         }
+        suspects.is_empty()
     }
 
     /// Whether an empty file was truncated a moment ago, for all that is known. The file system
@@ -62,10 +73,16 @@ impl Library {
         }
     }
 
-    pub(super) fn commit(&mut self, reading: Reading, now: Instant, step: &mut Step) {
+    /// Takes a reading.
+    pub(super) fn commit(&mut self, mut reading: Reading, now: Instant, step: &mut Step) {
+        self.number(&reading.file, &mut reading.loaded, step);
+        self.commit_numbered(reading, now, step);
+    }
+
+    /// Takes a reading whose zone has its serial.
+    pub(super) fn commit_numbered(&mut self, reading: Reading, now: Instant, step: &mut Step) {
         let Reading { file, before, after, began, mut loaded } = reading;
         self.revive(&file, &mut loaded, step);
-        self.number(&file, &mut loaded, step);
         self.remember(&file, &mut loaded);
         let version = before.joined(after, began);
         let reaches = |version: Option<&Version>| -> Vec<Arc<Path>> {

@@ -12,6 +12,7 @@ use super::asked::Asked;
 use super::claims::{Claims, Holding};
 use super::debounce::{Debounce, Touch};
 use super::folder::{Fingerprint, Listing, Sources};
+use super::groups::Groups;
 use super::load::{Earlier, Loaded, load_again};
 use super::notice::Notice;
 use super::numbering::{Memory, clock};
@@ -21,7 +22,7 @@ use super::serial::Numbering;
 use super::trust::Trust;
 use super::watch::{Hit, Watch};
 use super::{Command, Options, Step, WatchMode};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -53,6 +54,7 @@ pub struct Library {
     pub(super) refilling: HashMap<PathBuf, Instant>,
     /// The files to be read.
     pub(super) queue: BTreeSet<Arc<Path>>,
+    pub(super) groups: Groups,
     /// What was asked to be read again and is not through yet.
     pub(super) asked: Option<Asked>,
     pub(super) swept: Instant,
@@ -87,6 +89,7 @@ impl Library {
             reach: Reach::default(),
             refilling: HashMap::new(),
             queue: BTreeSet::new(),
+            groups: Groups::default(),
             asked: None,
             swept: now,
             sweep_at: None,
@@ -113,18 +116,25 @@ impl Library {
             self.sweep(now, &mut step);
             let told_before = step.notices.len();
             self.claims.expire(now, &mut step);
+            if ending {
+                self.free_held_back();
+            }
             self.name_who_misses(told_before, &mut step);
         }
         self.take_due(now);
         self.debounce.take_written();
-        let readings = self.read_batch();
-        if !readings.is_empty() && self.options.watch == WatchMode::Notify {
+        let readings = self.read_batch(now);
+        let groups = self.read_groups(now);
+        if !(readings.is_empty() && groups.is_empty()) && self.options.watch == WatchMode::Notify {
             std::thread::sleep(CATCH_UP);
             self.take_events(Instant::now(), &mut step);
         }
         let written = self.debounce.take_written();
         for reading in readings {
             self.judge(reading, &written, Instant::now(), &mut step);
+        }
+        for group in groups {
+            self.judge_group(group, &written, Instant::now(), &mut step);
         }
         self.remember_serials(&mut step);
         self.answer(&mut step);
@@ -134,8 +144,9 @@ impl Library {
     /// When the next step is due, whatever happens.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         let waiting = (!self.queue.is_empty()).then_some(now);
-        let parts = [waiting, self.sweep_at, self.debounce.deadline(now), self.claims.deadline()];
-        parts.into_iter().flatten().min()
+        let files = [self.debounce.deadline(now), self.gathered_at()];
+        let parts = [waiting, self.sweep_at, self.claims.deadline()];
+        parts.into_iter().chain(files).flatten().min()
     }
 
     /// The first reading of everything: nobody is served yet, so nothing is waited for.
@@ -144,10 +155,17 @@ impl Library {
         self.recall_serials(&mut step);
         let listing = self.sources.list_names();
         self.see(&listing, now, &mut step);
+        let mut groups: BTreeMap<String, Vec<Reading>> = BTreeMap::new();
         for file in &listing.files {
-            if let Some(reading) = Reading::take_first(&file.path, |file| self.load(file)) {
-                self.commit(reading, now, &mut step);
+            let reading = Reading::take_first(&file.path, |file| self.load(file));
+            let Some(reading) = reading else { continue };
+            match reading.loaded.apex.as_ref().and_then(|apex| self.group_of_zone(apex)) {
+                Some(group) => groups.entry(group).or_default().push(reading),
+                None => self.commit(reading, now, &mut step),
             }
+        }
+        for readings in groups.into_values() {
+            self.commit_group(readings, None, now, &mut step);
         }
         self.arm(listing);
         self.trust.forget();
@@ -215,13 +233,16 @@ impl Library {
         self.queue.extend(due.iter().filter(|file| is_zone(file)).cloned());
     }
 
-    fn read_batch(&mut self) -> Vec<Reading> {
+    /// Reads what is in the queue. What belongs to a group waits for the rest of it.
+    fn read_batch(&mut self, now: Instant) -> Vec<Reading> {
         let mut readings = Vec::new();
         while readings.len() < BATCH_MAX
             && let Some(file) = self.queue.pop_first()
         {
-            if !self.is_held(&file) {
-                readings.extend(self.read(&file));
+            match self.group_of(&file) {
+                Some(group) => self.gather(group, file, now),
+                None if !self.is_held(&file) => readings.extend(self.read(&file)),
+                None => {} // its close will have it read
             }
         }
         readings
@@ -234,7 +255,7 @@ impl Library {
         self.debounce.is_held(file) || includes.any(|(include, _)| self.debounce.is_held(include))
     }
 
-    fn read(&self, file: &Arc<Path>) -> Option<Reading> {
+    pub(super) fn read(&self, file: &Arc<Path>) -> Option<Reading> {
         Reading::take(file, self.claims.version(file), |file| self.load(file))
     }
 

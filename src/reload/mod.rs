@@ -15,7 +15,7 @@
 //! What a good, broken or vanished file means for the zones is decided in [`claims`], which sees no
 //! disk: never serve worse. A version that reads well and looks [damaged](damage) counts as broken. The
 //! last good version outlives the process in [`copies`]. Which serial a version gets, the file's or one by a policy, is
-//! decided in [`serial`]. [`library`] joins the two, and [`worker`] is the thread around it.
+//! decided in [`serial`]; which ones are served together or not at all, in [`groups`]. [`library`] joins the two, and [`worker`] is the thread around it.
 
 mod asked;
 mod claims;
@@ -24,6 +24,7 @@ pub mod damage;
 mod debounce;
 mod earlier;
 pub mod folder;
+mod groups;
 mod include;
 mod judging;
 pub mod library;
@@ -94,6 +95,8 @@ pub struct Options {
 pub struct Choices {
     /// Where serials come from.
     pub serials: Policies,
+    /// Which zones belong together: those with the same word.
+    pub groups: Patterns<String>,
     /// Whether zones remember what changed since earlier versions, for secondaries.
     pub history: bool,
     /// The secondaries that are told of changes. They go by the serial alone: a warning names them when a

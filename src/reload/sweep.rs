@@ -111,7 +111,8 @@ impl Library {
         let never = Version::default();
         for file in &self.listing.files {
             let known = self.claims.version(&file.path);
-            if known.is_none_or(|known| known.file != file.fingerprint) {
+            let is_as_known = known.is_some_and(|known| known.file == file.fingerprint);
+            if !is_as_known && !self.is_gathered_as(&file.path, file.fingerprint) {
                 if !self.debounce.awaits(&file.path) && !self.queue.contains(&file.path) {
                     let before = known.and_then(|known| known.file);
                     self.trust.found(&file.path, [before, file.fingerprint], now);
@@ -120,7 +121,7 @@ impl Library {
             }
             for (include, before) in &known.unwrap_or(&never).includes {
                 let is = *seen.entry(include).or_insert_with(|| Fingerprint::of(include));
-                if is != *before {
+                if is != *before && !self.is_gathered_as(include, is) {
                     self.debounce.note(include, Touch::Differs(is), now);
                 }
             }

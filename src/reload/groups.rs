@@ -1,0 +1,420 @@
+//! Zones that belong together: new versions of all of them are served, or of none.
+//!
+//! A host stands in one zone and its address in another, and both are meant to change at once. So the
+//! operator can make a *group* of such zones. When a file of a group changes, its others are waited for:
+//! until all have been left alone for a moment, and nobody writes one. Then all are read, and judged
+//! together:
+//!
+//! ```text
+//! one changes ──▶ gathering ── a quiet second ──▶ all are read
+//!                     ▲                             │ │ └─ all are good ──▶ all in one step, for the loop
+//!                     └─── one changed meanwhile ───┘ └─── one is not, or is missing ──▶ none that is new
+//! ```
+//!
+//! What is held back counts as broken (Z013): the last good versions of all go on. It is read again with
+//! the rest of its group, or when what it waits for may be no more: a zone has ended, or the groups are
+//! other ones.
+
+use super::Step;
+use super::folder::Fingerprint;
+use super::library::Library;
+use super::load::{Loaded, origin_of};
+use super::reading::Reading;
+use super::serial::SerialStep;
+use super::version::Version;
+use crate::diag::{Diagnostic, Report, Span, codes};
+use crate::name::NameBuf;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the files of a group must have been left alone: longer than a script takes from one to the
+/// next, and short enough to wait for.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long that is tried where one file or the other is always being changed.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The groups of which something is on its way.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    gathering: BTreeMap<String, Gathering>,
+    /// The files whose new versions wait for others to be put right.
+    held_back: BTreeSet<Arc<Path>>,
+}
+
+/// A group of which a file changed.
+#[derive(Debug)]
+struct Gathering {
+    /// All of its files, as they were when they last changed.
+    files: BTreeMap<Arc<Path>, Version>,
+    since: Instant,
+    until: Instant,
+}
+
+/// What was read of a group.
+pub(super) struct GroupReading {
+    readings: Vec<Reading>,
+    /// A file that is not there, though its zone is served.
+    missing: Option<Arc<Path>>,
+}
+
+impl Library {
+    /// The group that a zone belongs to.
+    pub(super) fn group_of_zone(&self, apex: &NameBuf) -> Option<String> {
+        self.options.choices.groups.find(apex.as_name(), |group| Some(group.clone()))
+    }
+
+    /// The group that the zone of a file belongs to.
+    pub(super) fn group_of(&self, file: &Path) -> Option<String> {
+        if self.options.choices.groups.is_empty() {
+            return None;
+        }
+        self.group_of_zone(&self.claims.claimed(file).or_else(|| origin_of(file))?)
+    }
+
+    /// Has a file that changed wait for the others of its group.
+    pub(super) fn gather(&mut self, group: String, file: Arc<Path>, now: Instant) {
+        let version = self.version_now(&file);
+        let gathering = match self.groups.gathering.remove(&group) {
+            Some(gathering) => gathering,
+            None => Gathering { files: self.versions_of(&group), since: now, until: now },
+        };
+        let Gathering { mut files, since, .. } = gathering;
+        files.insert(file, version);
+        let until = (now + QUIET).min(since + QUIET_WAIT_MAX);
+        self.groups.gathering.insert(group, Gathering { files, since, until });
+    }
+
+    /// The files of a group, as they were read.
+    fn versions_of(&self, group: &str) -> BTreeMap<Arc<Path>, Version> {
+        let all = self.claims.versions();
+        let all = all.filter(|(file, _)| self.group_of(file).as_deref() == Some(group));
+        all.map(|(file, version)| (file.clone(), version.clone())).collect()
+    }
+
+    /// Whether a file waits for others of its group.
+    pub(super) fn is_gathered(&self, file: &Path) -> bool {
+        self.groups.gathering.values().any(|group| group.files.contains_key(file))
+    }
+
+    /// Whether a file, or one that it includes, is so and is to be read together with others.
+    pub(super) fn is_gathered_as(&self, path: &Path, seen: Option<Fingerprint>) -> bool {
+        let files = self.groups.gathering.values().flat_map(|group| &group.files);
+        let mut seen_so = files.map(|(file, version)| match **file == *path {
+            true => version.file == seen,
+            false => {
+                version.includes.iter().any(|(include, as_is)| **include == *path && *as_is == seen)
+            }
+        });
+        seen_so.any(|so| so)
+    }
+
+    /// Whether a file waits for one of its group that somebody is writing.
+    pub(super) fn waits_for_writer(&self, file: &Path) -> bool {
+        let groups = self.groups.gathering.values();
+        let mut groups = groups.filter(|group| group.files.contains_key(file));
+        groups.any(|group| group.files.keys().any(|file| self.is_held(file)))
+    }
+
+    /// When the next group can be read, if nothing else happens before.
+    pub(super) fn gathered_at(&self) -> Option<Instant> {
+        let groups = self.groups.gathering.values().filter(|group| !self.is_incomplete(group));
+        groups.map(|group| group.until).min()
+    }
+
+    /// Reads all files of each group that has been left alone for long enough.
+    pub(super) fn read_groups(&mut self, now: Instant) -> Vec<GroupReading> {
+        let is_due = |group: &Gathering| group.until <= now && !self.is_incomplete(group);
+        let groups = self.groups.gathering.iter().filter(|(_, group)| is_due(group));
+        let due: Vec<_> = groups.map(|(name, _)| name.clone()).collect();
+        let groups = due.iter().filter_map(|name| self.groups.gathering.remove(name));
+        let groups: Vec<_> = groups.collect();
+        groups.into_iter().map(|group| self.read_group(&group)).collect()
+    }
+
+    fn read_group(&self, group: &Gathering) -> GroupReading {
+        let (mut readings, mut missing) = (Vec::new(), None);
+        for file in group.files.keys() {
+            match self.read(file) {
+                Some(reading) => readings.push(reading),
+                None if self.claims.serves_from(file) => missing = Some(file.clone()),
+                None => {}
+            }
+        }
+        GroupReading { readings, missing }
+    }
+
+    /// Whether a file of the group is yet to become whole.
+    fn is_incomplete(&self, group: &Gathering) -> bool {
+        group.files.keys().any(|file| self.is_awaited(file) || self.queue.contains(file))
+    }
+
+    /// A file and those that it was known to include, as they are now.
+    fn version_now(&self, file: &Path) -> Version {
+        let known = self.claims.version(file).into_iter();
+        let includes = known.flat_map(|known| known.includes.iter().map(|(include, _)| include));
+        Version::now(file, includes)
+    }
+
+    /// Takes what was read of a group, if all of it counts; else the group is waited for again.
+    pub(super) fn judge_group(
+        &mut self,
+        group: GroupReading,
+        written: &HashSet<Arc<Path>>,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        let GroupReading { readings, missing } = group;
+        let mut count = true;
+        for reading in &readings {
+            count &= self.counts(reading, written, now); // each that does not is waited for
+        }
+        if count {
+            return self.commit_group(readings, missing, now, step);
+        }
+        for Reading { file, .. } in readings {
+            if let Some(group) = self.group_of(&file) {
+                self.gather(group, file, now);
+            }
+        }
+    }
+
+    /// Takes what was read of a group: if something in it is broken, nothing in it is new.
+    pub(super) fn commit_group(
+        &mut self,
+        mut readings: Vec<Reading>,
+        missing: Option<Arc<Path>>,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        for Reading { file, loaded, .. } in &mut readings {
+            self.number(file, loaded, step);
+        }
+        let mut broken = readings.iter().filter(|reading| reading.loaded.zone.is_none());
+        let broken = broken.next().map(|reading| reading.file.clone()).or(missing);
+        for mut reading in readings {
+            match broken.as_ref().filter(|_| self.is_new(&reading)) {
+                Some(broken) => {
+                    hold_back(&reading.file, &mut reading.loaded, broken);
+                    self.groups.held_back.insert(reading.file.clone());
+                }
+                None => drop(self.groups.held_back.remove(&reading.file)),
+            }
+            self.commit_numbered(reading, now, step);
+        }
+    }
+
+    /// Whether a reading gave another version of a zone that has one already.
+    fn is_new(&self, reading: &Reading) -> bool {
+        let Some(zone) = &reading.loaded.zone else { return false };
+        let before = self.last_good(&reading.file, &zone.apex().to_buf());
+        before.is_some_and(|before| SerialStep::of(&before, zone).is_some())
+    }
+
+    /// Has the versions read again that wait for others, as what they wait for may be no more.
+    pub(super) fn free_held_back(&mut self) {
+        self.queue.append(&mut self.groups.held_back);
+    }
+}
+
+/// Makes of a version one that waits until the `broken` file is put right.
+fn hold_back(file: &Path, loaded: &mut Loaded, broken: &Path) {
+    (loaded.zone, loaded.parts, loaded.report) = (None, None, Report::default());
+    let source = loaded.report.sources.add(file.display().to_string(), Vec::new());
+    let span = Span { source: source.unwrap_or_default(), ..Span::default() };
+    let what = format!("{}, of the same group, cannot be served", broken.display());
+    let finding = Diagnostic::new(&codes::GROUP_WAITS, span, what)
+        .help("as soon as that file is right, both are served");
+    loaded.report.findings.push(finding);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::debounce::Touch;
+    use crate::reload::notice::Notice;
+    use crate::reload::testing::{kinds, read};
+    use crate::reload::{Choices, Options, Sources, WatchMode};
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// How long zones are served whose files are gone.
+    const REMOVE_AFTER: Duration = Duration::from_secs(10);
+
+    /// A library without events whose zones `a.` and `b.` belong together, and `c.` to none.
+    struct Lab {
+        dir: TempDir,
+        library: Library,
+        now: Instant,
+    }
+
+    impl Lab {
+        fn new(files: &[(&str, &str)]) -> (Lab, Vec<String>) {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir(dir.path().join("z")).unwrap();
+            files.iter().for_each(|(file, text)| fs::write(dir.path().join(file), text).unwrap());
+            let paths = vec![dir.path().join("z")];
+            let options = Options {
+                watch: WatchMode::Off,
+                remove_after: REMOVE_AFTER,
+                choices: choices(&["a.", "b."]),
+                ..Options::default()
+            };
+            let sources = Sources { paths, ..Sources::default() };
+            let (library, step) = Library::load_all_with(read, sources, options);
+            (Lab { dir, library, now: Instant::now() }, kinds(&step.notices))
+        }
+
+        fn write(&self, file: &str, text: &str) {
+            fs::write(self.dir.path().join("z").join(file), text).unwrap();
+        }
+
+        /// Reads everything again, and what came of it at once and after a quiet second.
+        fn reload(&mut self) -> [Vec<String>; 2] {
+            let mut step = Step::default();
+            self.library.reload_all(self.now, &mut step);
+            [Duration::ZERO, QUIET].map(|after| {
+                self.now += after;
+                step.notices.extend(self.library.step(self.now).notices);
+                told(&std::mem::take(&mut step.notices))
+            })
+        }
+
+        /// The serials that are served, in the order of the zones' names.
+        fn serials(&self) -> Vec<u32> {
+            let zones = self.library.zones();
+            let zones = zones.filter_map(|held| Some((held.apex.to_string(), held.zone?.serial())));
+            zones.collect::<BTreeMap<_, _>>().into_values().collect()
+        }
+    }
+
+    fn choices(zones: &[&str]) -> Choices {
+        let mut choices = Choices::default();
+        zones.iter().for_each(|zone| choices.groups.set(zone.parse().unwrap(), "both".into()));
+        choices
+    }
+
+    /// The kinds of notices, but for files that hold what they held.
+    fn told(notices: &[Notice]) -> Vec<String> {
+        let mut kinds = kinds(notices);
+        kinds.retain(|kind| kind != "Unchanged");
+        kinds
+    }
+
+    const GOOD: [&str; 3] = ["1 1\nend", "2 1\nend", "3 1\nend"];
+
+    fn three() -> Lab {
+        let (lab, told) =
+            Lab::new(&[("z/a.zone", GOOD[0]), ("z/b.zone", GOOD[0]), ("z/c.zone", GOOD[0])]);
+        assert_eq!(told, ["Loaded", "Loaded", "Loaded"]);
+        lab
+    }
+
+    #[test]
+    fn what_changes_together_is_read_after_a_moment_and_in_one_step() {
+        let mut lab = three();
+        ["a.zone", "b.zone", "c.zone"].iter().for_each(|file| lab.write(file, GOOD[1]));
+        let [at_once, later] = lab.reload();
+        assert_eq!(at_once, ["Reloaded"], "that of no group waits for nobody");
+        assert_eq!(later, ["Reloaded", "Reloaded", "ReloadedAll"]);
+        assert_eq!(lab.serials(), [2, 2, 2]);
+    }
+
+    #[test]
+    fn a_broken_one_holds_back_what_the_others_have_new() {
+        let mut lab = three();
+        lab.write("a.zone", GOOD[1]);
+        lab.write("b.zone", "broken");
+        assert_eq!(lab.reload()[1], ["Rejected", "Rejected", "ReloadedAll"]);
+        assert_eq!(lab.serials(), [1, 1, 1]);
+        lab.write("b.zone", GOOD[1]);
+        assert_eq!(lab.reload()[1], ["Reloaded", "Reloaded", "ReloadedAll"]);
+        assert_eq!(lab.serials(), [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_broken_one_does_nothing_to_those_that_are_as_they_were() {
+        let mut lab = three();
+        lab.write("b.zone", "broken");
+        assert_eq!(lab.reload()[1], ["Rejected", "ReloadedAll"]);
+        assert!(lab.library.zones().all(|held| held.stale == (held.apex.to_string() == "b.")));
+    }
+
+    #[test]
+    fn what_waits_goes_on_when_the_group_is_no_more() {
+        let mut lab = three();
+        lab.write("a.zone", GOOD[1]);
+        lab.write("b.zone", "broken");
+        lab.reload();
+        lab.library.choose(choices(&["b."]), &mut Step::default());
+        assert_eq!(told(&lab.library.step(lab.now).notices), ["Reloaded"]);
+        assert_eq!(lab.serials(), [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_holds_the_others_back_until_it_returns_or_its_zone_ends() {
+        let mut lab = three();
+        lab.write("a.zone", GOOD[1]);
+        fs::remove_file(lab.dir.path().join("z/b.zone")).unwrap();
+        assert_eq!(lab.reload(), [vec!["Ending"], vec!["Rejected", "ReloadedAll"]]);
+        assert_eq!(lab.serials(), [1, 1, 1]);
+        lab.write("b.zone", GOOD[2]);
+        assert_eq!(lab.reload()[1], ["Reloaded", "Reloaded", "ReloadedAll"]);
+        assert_eq!(lab.serials(), [2, 3, 1]);
+        lab.write("a.zone", GOOD[2]);
+        fs::remove_file(lab.dir.path().join("z/b.zone")).unwrap();
+        lab.reload();
+        lab.now += REMOVE_AFTER;
+        lab.reload();
+        assert_eq!(lab.serials(), [3, 1], "what it waited for is no more");
+    }
+
+    #[test]
+    fn a_group_waits_as_long_as_others_of_it_change() {
+        let mut lab = three();
+        lab.write("a.zone", GOOD[1]);
+        lab.library.queue.insert(lab.dir.path().join("z/a.zone").into());
+        lab.library.step(lab.now);
+        lab.now += QUIET / 2;
+        lab.write("b.zone", GOOD[2]);
+        lab.library.queue.insert(lab.dir.path().join("z/b.zone").into());
+        lab.library.step(lab.now);
+        lab.now += QUIET / 2;
+        assert_eq!(kinds(&lab.library.step(lab.now).notices), [""; 0]);
+        assert_eq!(lab.library.deadline(lab.now), Some(lab.now + QUIET / 2));
+        lab.now += QUIET / 2;
+        assert_eq!(kinds(&lab.library.step(lab.now).notices), ["Reloaded", "Reloaded"]);
+        assert_eq!(lab.serials(), [2, 3, 1]);
+    }
+
+    #[test]
+    fn a_group_waits_for_the_one_that_somebody_is_writing() {
+        let mut lab = three();
+        let [a, b] = ["z/a.zone", "z/b.zone"].map(|file| Arc::from(lab.dir.path().join(file)));
+        lab.write("a.zone", GOOD[1]);
+        lab.write("b.zone", "2 1");
+        lab.library.debounce.note(&b, Touch::Modified, lab.now);
+        lab.library.debounce.note(&a, Touch::Replaced, lab.now);
+        assert_eq!(
+            lab.reload(),
+            [vec!["HeldOpen", "ReloadedAll"], vec![]],
+            "which waits for nobody"
+        );
+        lab.now += 5 * QUIET;
+        assert_eq!(kinds(&lab.library.step(lab.now).notices), [""; 0]);
+        assert_eq!(lab.serials(), [1, 1, 1]);
+        lab.write("b.zone", GOOD[1]);
+        lab.library.debounce.note(&b, Touch::Closed, lab.now);
+        lab.library.step(lab.now);
+        lab.now += QUIET;
+        assert_eq!(kinds(&lab.library.step(lab.now).notices), ["Reloaded", "Reloaded"]);
+    }
+
+    #[test]
+    fn at_a_start_a_broken_one_has_the_good_ones_served_nevertheless() {
+        let (lab, told) = Lab::new(&[("z/a.zone", GOOD[1]), ("z/b.zone", "broken")]);
+        assert_eq!(told, ["Loaded", "Rejected"]);
+        assert_eq!(lab.serials(), [2]);
+    }
+}
