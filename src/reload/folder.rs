@@ -143,6 +143,12 @@ impl Sources {
             _ => Presence::Unseen,
         }
     }
+
+    /// Whether what is there is a zone file, by its path and the folders of a listing.
+    pub(super) fn is_zone_file(&self, path: &Path, listing: &Listing) -> bool {
+        let is_in_folder = path.parent().is_some_and(|at| listing.folders.contains_key(at));
+        self.names(path) || is_in_folder && path.file_name().is_some_and(is_zone_file)
+    }
 }
 
 impl Listing {
@@ -167,6 +173,10 @@ impl Folder {
 }
 
 impl Fingerprint {
+    /// Nothing is known: no file is so, and neither is one that is not there.
+    pub(super) const UNKNOWN: Fingerprint =
+        Fingerprint { file: (0, 0), size: u64::MAX, mtime_ns: i64::MIN, ctime_ns: i64::MIN };
+
     /// The fingerprint of what stands at a path now, symlinks followed.
     pub fn of(path: &Path) -> Option<Fingerprint> {
         fs::metadata(path).ok().map(|metadata| Fingerprint::new(&metadata))
@@ -198,6 +208,11 @@ impl Fingerprint {
     /// which a second change would leave the same times.
     pub fn is_older_than(&self, moment: SystemTime) -> bool {
         moment.checked_sub(TICK).is_some_and(|moment| self.was_there(moment))
+    }
+
+    /// What is known of the version that was read from `began` on, of a file seen so only then or later.
+    pub(super) fn as_of(self, began: SystemTime) -> Fingerprint {
+        if self.is_older_than(began) { self } else { Fingerprint::UNKNOWN }
     }
 
     /// How long it takes until the last change is [older](Fingerprint::is_older_than) than the moment

@@ -228,8 +228,10 @@ impl Library {
                 included.insert(include.clone());
             }
         }
-        let is_zone =
-            |file: &Arc<Path>| self.claims.version(file).is_some() || !included.contains(file);
+        let is_zone = |file: &Arc<Path>| {
+            let may_be = || self.sources.is_zone_file(file, &self.listing);
+            self.claims.version(file).is_some() || !included.contains(file) && may_be()
+        };
         self.queue.extend(due.iter().filter(|file| is_zone(file)).cloned());
     }
 
@@ -377,6 +379,25 @@ mod tests {
             library.step(now).notices.iter().filter(|notice| notice.report().is_some()).count()
         };
         assert_eq!((explained(), explained()), (1, 0));
+    }
+
+    #[test]
+    fn a_file_that_is_included_no_more_is_no_zone_file() {
+        let dir = folder(&[]);
+        let number = dir.path().join("number");
+        fs::write(&number, "10").unwrap();
+        let including = format!("1 1\ninclude {}\nend", number.display());
+        fs::write(dir.path().join("a.zone"), including).unwrap();
+        let (mut library, _) = library(&dir, &[""]);
+        let now = Instant::now();
+        fs::write(&number, "2000").unwrap();
+        library.debounce.note(&number.into(), Touch::Replaced, now);
+        fs::write(dir.path().join("a.zone"), "3 1\nend").unwrap();
+        library.reload_all(now, &mut Step::default());
+        let told = kinds(&library.step(now).notices);
+        assert_eq!(told, ["Reloaded", "ReloadedAll"]);
+        library.debounce.note(&dir.path().join("number").into(), Touch::Replaced, now);
+        assert_eq!(kinds(&library.step(now).notices), [""; 0]);
     }
 
     #[test]

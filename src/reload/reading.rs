@@ -59,7 +59,7 @@ impl Reading {
         let began = SystemTime::now();
         let (loaded, includes) = guarded(file, read);
         let seen = loaded.seen.or_else(|| Some((Fingerprint::of(file)?, began)));
-        let known = seen.filter(|(seen, at)| seen.is_older_than(*at)).map(|(seen, _)| seen);
+        let known = seen.map(|(seen, at)| seen.as_of(at));
         let began = seen.map_or(began, |(_, at)| at); // nothing was read before
         let file = file.clone();
         let before = Version { file: known, ..Version::default() };

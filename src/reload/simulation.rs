@@ -19,6 +19,8 @@ use tempfile::TempDir;
 
 /// Seeds of a run: a second or two.
 const SEEDS: u64 = 10;
+/// Seeds that failed once: an included file was removed right after it was read.
+const PAST: [u64; 1] = [845];
 /// Things that happen in each.
 const STEPS: usize = 60;
 /// Of these there are zones, and a file named after each.
@@ -31,7 +33,8 @@ fn whatever_happened_what_is_served_is_what_a_start_would_serve() {
     let long = std::env::var_os("ZONESMITH_LONG").is_some();
     let one = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     let many = 1..=if long { SEEDS * 100 } else { SEEDS };
-    for seed in one.map_or(many, |seed| seed..=seed) {
+    let seeds = PAST.into_iter().filter(|_| one.is_none());
+    for seed in seeds.chain(one.map_or(many, |seed| seed..=seed)) {
         if let Err(panic) = catch_unwind(|| World::new(seed).run()) {
             eprintln!("seed {seed} fails; again: SEED={seed} cargo test --lib reload::simulation");
             resume_unwind(panic);

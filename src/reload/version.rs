@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// What a file and the files it includes were when it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Version {
-    /// The file; `None` if it could not be seen.
+    /// The file; `None` if it was not there.
     pub(super) file: Option<Fingerprint>,
     /// The included files.
     pub(super) includes: Vec<(Arc<Path>, Option<Fingerprint>)>,
@@ -50,7 +50,7 @@ impl Version {
     /// which `began` at that time, nothing is known unless it is older.
     pub(super) fn joined(self, later: Version, began: SystemTime) -> Version {
         let version = |(path, after): (Arc<Path>, Option<Fingerprint>)| {
-            let settled = after.filter(|after| after.is_older_than(began));
+            let settled = after.map(|after| after.as_of(began));
             let version = self.include(&path).or(settled);
             (path, version)
         };
@@ -114,7 +114,8 @@ mod tests {
             unknown.clone().joined(after, began).includes[0].1
         };
         assert_eq!(joined(10), print(2, 10), "long before");
-        assert_eq!(joined(BEGAN_NS - 1), None, "in the same tick of the clock");
+        let unknown_yet = Some(Fingerprint::UNKNOWN);
+        assert_eq!(joined(BEGAN_NS - 1), unknown_yet, "in the same tick of the clock");
         let known = version(print(1, 10), print(2, 10));
         assert_eq!(known.clone().joined(version(print(1, 10), print(2, 12)), began), known);
     }
