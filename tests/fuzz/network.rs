@@ -53,8 +53,17 @@ const ZONES: [(&str, &str); 3] = [
     ("example", include_str!("../scenarios/optout/rfc5155-appendix-b.txt")),
 ];
 
+/// A zone of as many names as make a server look ahead.
+const MANY: &str = "$TTL 300\n@ SOA ns admin 1 2h 15m 2w 5m\n@ NS ns\nns A 192.0.2.1\n\
+                    $GENERATE 1-17000 n$ A 192.0.2.2\n";
+
 thread_local! {
-    static STATE: RefCell<State> = RefCell::new(state());
+    static STATE: RefCell<State> = RefCell::new({
+        let mut state = state();
+        add(&mut state, "many", MANY);
+        assert!(state.zones.is_large(), "queries are looked ahead at");
+        state
+    });
     /// Cookies have the time in them: this one has none.
     static RESPONDER: RefCell<Responder> = RefCell::new({
         let mut state = state();
@@ -67,12 +76,7 @@ thread_local! {
 fn state() -> State {
     let mut state = State::new(Policy::default());
     for (name, text) in ZONES {
-        let path = format!("{name}.zone");
-        let text = zone_text(text).into_bytes();
-        let loaded = load_text(Path::new(&path), text, &[], Lints::Quick, &mut |_, _| ());
-        let zone = loaded.zone.expect("the zones are good");
-        let apex = loaded.apex.expect("they have a SOA");
-        state.zones.apply(Change { apex, slot: Some(Slot::Live(zone.into())) });
+        add(&mut state, name, text);
     }
     let apex = "broken.".parse().expect("a name");
     state.zones.apply(Change { apex, slot: Some(Slot::Broken) });
@@ -84,6 +88,15 @@ fn state() -> State {
     state.tcp_idle_ds = Some(100);
     zonesmith::guard::tsig::read(tsig::KEY_FILE, &mut state.keys).expect("the keys are good");
     state
+}
+
+fn add(state: &mut State, name: &str, text: &str) {
+    let path = format!("{name}.zone");
+    let text = zone_text(text).into_bytes();
+    let loaded = load_text(Path::new(&path), text, &[], Lints::Quick, &mut |_, _| ());
+    let zone = loaded.zone.expect("the zones are good");
+    let apex = loaded.apex.expect("they have a SOA");
+    state.zones.apply(Change { apex, slot: Some(Slot::Live(zone.into())) });
 }
 
 /// A zone file, or what stands below the line `zone` of a scenario, without its margin.
@@ -128,6 +141,7 @@ pub fn respond(octets: &[u8]) {
     let Some((&setting, message)) = octets.split_first() else { return };
     let setting = Setting(setting);
     STATE.with_borrow_mut(|state| {
+        respond::look_ahead([message].into_iter(), state);
         setting.apply(state);
         if setting.has(3) {
             return limited(message, state);
