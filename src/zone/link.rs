@@ -107,14 +107,14 @@ impl Zone {
 
     /// Finds again whom the links of these nodes name where nodes have moved. `moved` gives the new
     /// number of a node, if what a link to it says still holds; the links of nodes that are new
-    /// (`is_new`) are found anew, and those to nobody if there `may_be` one of that name now, as without
-    /// it there is none.
+    /// (`is_new`) are found anew, and so are those to no node if the name or one above it came or went
+    /// (`is_near`): a wildcard stands for a name only if nothing nearer is there (RFC 4592 §3.3.1).
     pub(super) fn relink(
         &mut self,
         nodes: &[Range<u32>],
         is_new: impl Fn(u32) -> bool,
         moved: impl Fn(u32) -> Option<u32>,
-        may_be: Option<&impl Fn(Name<'_>) -> bool>,
+        is_near: Option<&impl Fn(Name<'_>) -> bool>,
     ) {
         let mut open: Vec<(u32, usize)> = Vec::new();
         for number in nodes.iter().flat_map(Clone::clone) {
@@ -126,12 +126,12 @@ impl Zone {
                     continue;
                 }
                 let links = set.end as usize..set.end as usize + set.count as usize * LINK_LEN;
-                let (mut is_open, mut has_nobody) = (is_new(number), false);
+                let (mut is_open, mut has_no_node) = (is_new(number), false);
                 for link in self.octets[links].chunks_exact_mut(LINK_LEN) {
                     let there = link.last_chunk_mut().expect("a link is longer");
                     let target = match u32::from_le_bytes(*there) {
                         same @ (UNKNOWN | NOBODY | ELSEWHERE) => {
-                            has_nobody |= same == NOBODY;
+                            has_no_node |= same != ELSEWHERE;
                             Some(same)
                         }
                         old => moved(old & !NEEDED).map(|new| new | (old & NEEDED)),
@@ -140,8 +140,8 @@ impl Zone {
                     *there = target.unwrap_or(UNKNOWN).to_le_bytes();
                 }
                 let set = Rrset { zone: self, entry: &self.sets[at], ttl: None };
-                let may_be = may_be.filter(|_| has_nobody);
-                is_open |= may_be.is_some_and(|may_be| set.targets().any(may_be));
+                let is_near = is_near.filter(|_| has_no_node);
+                is_open |= is_near.is_some_and(|is_near| set.targets().any(is_near));
                 open.extend(is_open.then_some((number, at)));
             }
         }

@@ -391,20 +391,16 @@ impl<'a> Splice<'a> {
             let holds = new != GONE && (change.cuts.is_empty() || !is_read(new));
             holds.then_some(new)
         };
-        let new_names = Likely::of(came.iter().map(NameBuf::as_name));
-        let has_cuts = !change.cuts.is_empty();
-        let may_be = |name: Name<'_>| {
-            new_names.have(name)
-                || has_cuts && name.ancestors().any(|above| change.cuts.have(above))
-        };
-        let may_be = (has_cuts || !new_names.is_empty()).then_some(may_be);
+        let changed = Likely::of(came.iter().chain(change.doubtful.keys()).map(NameBuf::as_name));
+        let is_near = |name: Name<'_>| name.ancestors().any(|above| changed.have(above));
+        let is_near = (!changed.is_empty()).then_some(is_near);
         let all = 0..number(zone.nodes.len());
         let nodes = if is_still && came.is_empty() && change.cuts.is_empty() {
             &read[..]
         } else {
             slice::from_ref(&all)
         };
-        zone.relink(nodes, is_read, stays, may_be.as_ref());
+        zone.relink(nodes, is_read, stays, is_near.as_ref());
         zone.records = zone.sets.iter().map(|set| set.count as usize).sum();
         zone.ready_soa = NegativeSoa::of(&zone);
         zone
