@@ -19,6 +19,7 @@ zone=z0.test
 
 main() {
     local program round name
+    options_only "$@"
     for program in cc python3 dig taskset; do need $program; done
     prepare axfr latency
     data zone "$records"
@@ -80,4 +81,4 @@ row() { # TITLE best|middle MEASUREMENT COLUMN UNIT
 best() { sort -n | head -1; }
 middle() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
-main
+main "$@"

@@ -10,6 +10,10 @@ work=$(mktemp -d)
 server= # process id of the one that runs
 trap 'stop; rm -rf "$work"' EXIT
 
+options_only() { # refuses arguments: the head of the command says what there is to set
+    [[ $# -eq 0 ]] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+}
+
 need() { command -v "$1" >/dev/null || { echo "$1 is not installed" >&2; exit 1; }; }
 thousands() { sed ':a;s/\B[0-9]\{3\}\>/,&/;ta' <<<"$1"; }
 
