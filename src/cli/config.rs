@@ -7,18 +7,11 @@
 //! While the server runs the file is read again when it changes: what [`AT_START`] names is told to
 //! wait for the next start, all else is taken over.
 
-use super::guards::{Access, ONE_OF_BOTH};
-use super::serials::Serials;
-use super::transfers::{Notified, Transfers};
+use super::zone_tables::{AboutZones, ZoneRules, zone_rules};
 use super::{Arguments, Command, Serve};
-use crate::config::{self, Config, Setting, Word, ZoneTable};
+use crate::config::{self, Config, Setting, Word};
 use crate::diag::codes::{CONFIG_SYNTAX, CONFIG_VALUE, FILE_UNREADABLE};
 use crate::diag::{Diagnostic, Report, SourceId, Span};
-use crate::guard::acl::Contradiction;
-use crate::guard::per_zone::PerZone;
-use crate::name::NameBuf;
-use crate::name::pattern::Patterns;
-use crate::reload::Policy;
 use crate::reload::folder::Fingerprint;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
@@ -65,39 +58,6 @@ pub(super) struct Wanted {
     pub(super) zone_rules: ZoneRules,
     /// The file, if there is one.
     pub(super) file: Option<ConfigFile>,
-}
-
-/// What the tables of some zones say.
-#[derive(Default)]
-pub(super) struct ZoneRules {
-    /// Who may ask.
-    pub(super) acls: PerZone,
-    /// Where serials come from.
-    pub(super) serials: Patterns<Policy>,
-    /// Who is told of changes.
-    pub(super) notified: Patterns<Vec<Notified>>,
-    /// Which zones belong together.
-    pub(super) groups: Patterns<String>,
-}
-
-/// What one such table can say.
-#[derive(Debug, Args)]
-struct AboutZones {
-    #[command(flatten)]
-    access: Access,
-    #[command(flatten)]
-    serials: Serials,
-    #[command(flatten)]
-    transfers: Transfers,
-    /// New versions of the zones of a group are served together or not at all.
-    #[arg(long, value_name = "NAME", value_parser = group_name)]
-    group: Option<String>,
-}
-
-/// What a group can be called.
-fn group_name(text: &str) -> Result<String, &'static str> {
-    let has_name = !text.trim().is_empty();
-    has_name.then(|| text.to_string()).ok_or("a group has a name, as in `lab`")
 }
 
 /// A configuration that was read.
@@ -217,58 +177,8 @@ fn with(typed: &[OsString], added: Vec<OsString>) -> Vec<OsString> {
     before.iter().cloned().chain(added).chain(after.iter().cloned()).collect()
 }
 
-/// What holds for some zones alone, by the tables about them.
-fn zone_rules(config: &Config, findings: &mut Vec<Diagnostic>) -> ZoneRules {
-    let (table, mut rules) = (Table::of_zones(), ZoneRules::default());
-    for ZoneTable { zones, settings } in &config.zones {
-        let Ok(name) = zones.text.parse::<NameBuf>() else {
-            let what = format!("`{}` is not a zone's name", zones.text);
-            findings.push(Diagnostic::new(&CONFIG_VALUE, zones.span, what).help(
-                "write one zone as \"smith.edu\", all below a name as \"*.edu\", all zones as \"*\"",
-            ));
-            continue;
-        };
-        let before = findings.len();
-        let arguments = table.arguments(settings, None, findings);
-        if findings.len() > before {
-            continue;
-        }
-        let command = AboutZones::augment_args(command());
-        let about = AboutZones::from_arg_matches(&command.get_matches_from(arguments));
-        let taken = about.map(|about| rules.take(name, &about));
-        match taken {
-            Ok(Ok(())) => {}
-            Ok(Err(both)) => findings.push(
-                Diagnostic::new(&CONFIG_VALUE, zones.span, both.to_string()).help(ONE_OF_BOTH),
-            ),
-            Err(error) => findings.push(config::wrong_value(zones, zones.span, reason(&error))),
-        }
-    }
-    rules
-}
-
-impl ZoneRules {
-    /// Takes over what a table says.
-    fn take(&mut self, zones: NameBuf, about: &AboutZones) -> Result<(), Contradiction> {
-        let access = about.access.zone_rule()?;
-        if let Some(policy) = about.serials.said() {
-            self.serials.set(zones.clone(), policy);
-        }
-        if let Some(said) = about.transfers.said() {
-            self.notified.set(zones.clone(), said.to_vec());
-        }
-        if let Some(group) = &about.group {
-            self.groups.set(zones.clone(), group.clone());
-        }
-        if access.says_something() {
-            self.acls.set(zones, access);
-        }
-        Ok(())
-    }
-}
-
 /// What can be set, and how its values are read.
-struct Table<'p> {
+pub(super) struct Table<'p> {
     settings: Vec<(String, Arg)>,
     /// Where relative paths begin.
     folder: Option<&'p Path>,
@@ -285,7 +195,7 @@ impl<'p> Table<'p> {
         Table { settings: named.collect(), folder: path.parent() }
     }
 
-    fn of_zones() -> Table<'p> {
+    pub(super) fn of_zones() -> Table<'p> {
         let command = AboutZones::augment_args(command());
         let named = command.get_arguments();
         let named = named.filter_map(|arg| Some((arg.get_long()?.to_string(), arg.clone())));
@@ -293,7 +203,7 @@ impl<'p> Table<'p> {
     }
 
     /// The settings as arguments, but for those that are given already.
-    fn arguments(
+    pub(super) fn arguments(
         &self,
         settings: &[Setting],
         given: Option<&ArgMatches>,
@@ -376,7 +286,7 @@ impl<'p> Table<'p> {
 }
 
 /// A command that has nothing yet.
-fn command() -> clap::Command {
+pub(super) fn command() -> clap::Command {
     clap::Command::new("zonesmith").no_binary_name(true).disable_help_flag(true)
 }
 
@@ -385,7 +295,7 @@ fn has_choice(arg: &Arg, choice: &str) -> bool {
 }
 
 /// Why a value cannot be read, without what clap says around it.
-fn reason(error: &clap::Error) -> String {
+pub(super) fn reason(error: &clap::Error) -> String {
     let choices = error.get(ContextKind::ValidValue).map(ToString::to_string);
     match (error.kind(), error.source(), choices) {
         (ErrorKind::InvalidValue, _, Some(choices)) => format!("expected one of {choices}"),

@@ -21,6 +21,7 @@ mod replace;
 mod serials;
 mod serve;
 mod transfers;
+mod zone_tables;
 
 use crate::answer::identity::TEXT_LEN_MAX;
 use crate::diag::{self, Code};

@@ -1,7 +1,8 @@
 //! `zonesmith serve`: sockets first, as long as the right to port 53 lasts, then the sandbox, then
 //! the zones, then the loop.
 
-use super::config::{self, ConfigFile, Wanted, ZoneRules};
+use super::config::{self, ConfigFile, Wanted};
+use super::zone_tables::ZoneRules;
 use super::{
     Choice, CookieChoice, EXIT_CANNOT_RUN, EXIT_COMMAND_LINE, EXIT_ZONES, Serve, Watch, delegation,
     guards, keys, live, transfers,
