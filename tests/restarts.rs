@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use support::program::{ended, folder, plain, zonesmith};
 use support::server::{Server, wait_until};
@@ -100,6 +100,30 @@ fn a_start_with_a_broken_file_serves_the_copy_and_says_so() {
     server.becomes("www.example.", "192.0.2.8");
     says(&server, "example. serial 7 → 8, 4 records");
     lab.saved("example.zone", 8);
+}
+
+#[test]
+fn copies_never_go_where_zone_files_are() {
+    let lab = Lab::new();
+    let text = fs::read_to_string(lab.path("zones/example.zone")).unwrap();
+    fs::set_permissions(lab.path("zones"), Permissions::from_mode(0o777)).unwrap();
+    symlink(lab.path("zones"), lab.path("link")).unwrap();
+    let refused: [&[&str]; 4] = [
+        &["zones", "--state", "zones"],
+        &["zones", "--state", "link/"],
+        &["zones/example.zone", "--state", "zones"],
+        &["zones", "--recursive", "--state", "zones/state"],
+    ];
+    for arguments in refused {
+        let told = ended(zonesmith().arg("serve").args(arguments).current_dir(&lab.base));
+        assert_eq!(told.code, Some(2), "{arguments:?}: {}", told.stderr);
+        assert!(told.stderr.contains("copies of zones would take their place"), "{}", told.stderr);
+        assert!(told.stderr.contains("name a folder that is the server's alone"));
+    }
+    assert_eq!(fs::read_to_string(lab.path("zones/example.zone")).unwrap(), text);
+    // below it, where nobody looks for zone files
+    let server = lab.start_with(&["--state", lab.path("zones/state").to_str().unwrap()]);
+    assert_eq!(server.address_of("www.example."), "192.0.2.1");
 }
 
 #[test]

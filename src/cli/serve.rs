@@ -69,7 +69,7 @@ fn try_run(wanted: Wanted, typed: &[OsString]) -> Result<(), Stopped> {
     let sources = sources(serve);
     let listeners = bind(serve)?;
     drop_privileges(serve.user.as_deref(), &sources)?;
-    let copies = copies(serve)?;
+    let copies = copies(serve, &sources)?;
     // no zone file is read and no thread is started before
     enter_sandbox(serve, &sources, copies.as_ref(), file.as_ref());
     let cookies = cookies(serve)?;
@@ -156,7 +156,7 @@ fn drop_privileges(user: Option<&str>, sources: &Sources) -> Result<(), Stopped>
 }
 
 /// The folder that keeps the last good versions, if there is to be one.
-fn copies(serve: &Serve) -> Result<Option<Copies>, Stopped> {
+fn copies(serve: &Serve, sources: &Sources) -> Result<Option<Copies>, Stopped> {
     let given = std::env::var_os(STATE_DIRECTORY).filter(|given| !given.is_empty());
     let given = given.map(|given| std::env::split_paths(&given).next().unwrap_or_default());
     let Some(folder) = serve.state.clone().or(given) else { return Ok(None) };
@@ -166,8 +166,16 @@ fn copies(serve: &Serve) -> Result<Option<Copies>, Stopped> {
             &what,
             "let the user that the server runs as write there, or name another folder",
         )
-    });
-    opened.map(Some)
+    })?;
+    if sources.include(&folder) {
+        let what = format!(
+            "--state {}: zone files are served from there, and copies of zones would take their place",
+            folder.display()
+        );
+        cannot_run(&what, "name a folder that is the server's alone");
+        return Err(Stopped(EXIT_COMMAND_LINE));
+    }
+    Ok(Some(opened))
 }
 
 /// Gives up what the server does not need, and says so.

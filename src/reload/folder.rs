@@ -107,6 +107,16 @@ impl Sources {
         self.list_with(Lister { recursive: self.recursive, ..Lister::default() })
     }
 
+    /// Whether a zone file that stands in that folder is one of these.
+    pub fn include(&self, folder: &Path) -> bool {
+        let Ok(folder) = folder.canonicalize() else { return false };
+        let is_it = |path: &Path| path.canonicalize().is_ok_and(|path| path == folder);
+        let holds = |path: &Path| path.canonicalize().is_ok_and(|path| path.parent() == Some(&folder));
+        let Listing { files, folders } = self.list_names();
+        folders.keys().any(|path| is_it(path))
+            || files.iter().any(|file| file.apart && holds(&file.path))
+    }
+
     fn list_with(&self, mut lister: Lister) -> Listing {
         let kinds: Vec<_> = self.paths.iter().map(|path| (path, fs::metadata(path))).collect();
         for (path, kind) in &kinds {
