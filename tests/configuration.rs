@@ -9,9 +9,10 @@ use std::fs;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use support::program::{Ended, ended, folder, write, zonesmith};
+use support::query::Transport;
 use support::server::{Server, wait_until};
 use tempfile::TempDir;
-use zonesmith::name::Name;
+use zonesmith::name::{Name, NameBuf};
 
 const ZONE: &str = "$TTL 300\n@ SOA ns admin 1 1d 1h 1w 5m\n@ NS ns\nns A 192.0.2.1\n";
 const ZONES: &[(&str, &str)] = &[("zones/smith.edu.zone", ZONE), ("zones/lab.zone", ZONE)];
@@ -248,10 +249,36 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "[zone.lab]\nserial = \"incr\"\n",
         &["error[Z403]: `serial`: expected one of keep, increment, date, unixtime", ":2:10"],
     ),
-    ("rrl-rate = -1\n", &["error[Z403]: `rrl-rate`: "]),
+    ("rrl-rate = -1\n", &["error[Z403]: `rrl-rate`: expected a number from 0 to 1000000"]),
+    ("tcp-max = 0x0\n", &["error[Z403]: `tcp-max`: expected a number from 1 to 1000000"]),
     ("zones = \"zones\n", &["error[Z401]: ", ":1:", "the file is TOML"]),
     ("[zone.\"a..b\"]\n", &["error[Z403]: `a..b` is not a zone's name", "all below a name as"]),
-    ("[zone.lab]\nlisten = \"::1\"\n", &["error[Z402]: there is no setting `listen`", ":2:1"]),
+    (
+        "[zone.lab]\nkey = [\"a\"]\n",
+        &["error[Z402]: there is no setting `key`", ":2:1", "write it above the first `[zone.…]`"],
+    ),
+    (
+        "[zone.a.example]\nallow = [\"::1\"]\n",
+        &["has no table `example`", "stands in quotes, as in `[zone.\"a.example\"]`"],
+    ),
+    ("[Zone.lab]\n", &["error[Z402]: there is no table `Zone`", "as in `[zone.\"smith.edu\"]`"]),
+    ("[zone.\"a.*\"]\n", &["error[Z403]: `a.*` is not a zone's name"]),
+    ("[zone.\"*.*\"]\n", &["error[Z403]: `*.*` is not a zone's name"]),
+    ("[zone.\"ä.example\"]\n", &["error[Z403]: `ä.example` is not a zone's name", "`xn--…`"]),
+    (
+        "[zone.lab]\ndeny = [\"::1\"]\n[zone.\"LAB.\"]\nallow-transfer = [\"::1\"]\n",
+        &["error[Z402]: there is another table of `", "it is here", "into one of them"],
+    ),
+    (
+        "[zone.lab]\nallow-transfer = []\n",
+        &[
+            "error[Z403]: `allow-transfer`: the list is empty",
+            ":2:18",
+            "write `[\"none\"]` for nobody",
+        ],
+    ),
+    ("allow = []\n", &["error[Z403]: `allow`: the list is empty", "leave the key out, or"]),
+    ("zones = [\"\"]\n", &["error[Z403]: `zones`: expected a path", ":1:10"]),
     (
         "group = \"lab\"\n",
         &[
@@ -285,8 +312,31 @@ fn each_mistake_is_shown_where_it_stands() {
 }
 
 #[test]
+fn a_path_that_looks_like_a_flag_is_a_path() {
+    let told = Lab::new("zones = \"--help\"\nlisten = \"127.0.0.1:0\"\n").refused().stderr;
+    assert!(told.contains("\n  ./--help is not there\n"), "{told}");
+}
+
+/// The response code to an AXFR over TCP.
+fn rcode_of_axfr(server: &Server, zone: &str) -> u8 {
+    let name: NameBuf = zone.parse().unwrap();
+    let header = [7, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let query = [&header[..], name.as_name().as_wire(), &[0, 252, 0, 1]].concat();
+    server.ask(&query, Transport::Tcp).unwrap().unwrap()[3] & 15
+}
+
+#[test]
+fn a_zone_can_be_closed_to_transfers_that_the_server_allows() {
+    let rule = "zones = \"zones\"\nallow-transfer = [\"127.0.0.1\"]\n";
+    let lab = Lab::new(&format!("{rule}[zone.lab]\nallow-transfer = [\"none\"]\n"));
+    let server = lab.start(&[]);
+    assert_eq!((rcode_of_axfr(&server, "smith.edu."), rcode_of_axfr(&server, "lab.")), (0, 5));
+    server.stop().unwrap();
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
-    let lab = Lab::new("lisen = \"x\"\nwatch = \"x\"\n[zone.lab]\nalow = []\n");
+    let lab = Lab::new("lisen = \"x\"\nwatch = \"x\"\n[zone.lab]\nalow = [\"::1\"]\n");
     let told = lab.refused().stderr;
     assert_eq!(told.matches("error[Z40").count(), 3, "{told}");
 }

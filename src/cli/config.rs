@@ -230,11 +230,13 @@ impl<'p> Table<'p> {
     /// A key that stands where it means nothing.
     fn unknown(&self, key: &Word) -> Diagnostic {
         let finding = config::unknown_key(key, self.settings.iter().map(|(name, _)| &name[..]));
-        match Table::of_zones().settings.iter().any(|(name, _)| *name == key.text) {
-            true => {
-                finding.help("it is about some zones alone: write it below `[zone.\"smith.edu\"]`")
-            }
-            false => finding,
+        let is_in = |table: Table<'_>| table.settings.iter().any(|(name, _)| *name == key.text);
+        if is_in(Table::of_zones()) {
+            finding.help("it is about some zones alone: write it below `[zone.\"smith.edu\"]`")
+        } else if is_in(Table::of_serve(Path::new(""))) {
+            finding.help("it is about the whole server: write it above the first `[zone.…]`")
+        } else {
+            finding
         }
     }
 
@@ -249,12 +251,24 @@ impl<'p> Table<'p> {
                 }
                 _ => wrong(setting.span, "expected `true` or `false`"),
             },
+            _ if setting.is_list && setting.values.is_empty() => {
+                Err(Box::new(nobody(setting, arg)))
+            }
             ArgAction::Append => {
                 setting.values.iter().map(|value| self.argument(setting, value, arg)).collect()
             }
             _ if setting.is_list => wrong(setting.span, "expected one value, this is a list"),
             _ => setting.values.iter().map(|value| self.argument(setting, value, arg)).collect(),
         }
+    }
+
+    /// A path as it is seen from the file's folder, and that is no flag.
+    fn path(&self, text: &str) -> PathBuf {
+        let path = self.folder.unwrap_or(Path::new("")).join(text);
+        if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+            return Path::new(".").join(path);
+        }
+        path
     }
 
     /// One value as an argument, if the flag can read it.
@@ -264,14 +278,14 @@ impl<'p> Table<'p> {
         value: &Word,
         arg: &Arg,
     ) -> Result<OsString, Box<Diagnostic>> {
-        let names = arg.get_value_names().unwrap_or_default();
-        let is_path = names.iter().any(|name| PATH_VALUES.contains(&name.as_str()));
         let text = match (value.is_truth, &value.text[..]) {
             (true, "true") if has_choice(arg, "yes") => "yes".into(),
             (true, "false") if has_choice(arg, "no") => "no".into(),
-            (_, text) if is_path => {
-                self.folder.unwrap_or(Path::new("")).join(text).into_os_string()
+            (_, "") if is_path(arg) => {
+                let why = "expected a path, there is nothing between the quotes";
+                return Err(Box::new(config::wrong_value(&setting.key, value.span, why)));
             }
+            (_, text) if is_path(arg) => self.path(text).into_os_string(),
             (_, text) => OsString::from(text),
         };
         let mut argument = OsString::new();
@@ -288,6 +302,24 @@ impl<'p> Table<'p> {
 /// A command that has nothing yet.
 pub(super) fn command() -> clap::Command {
     clap::Command::new("zonesmith").no_binary_name(true).disable_help_flag(true)
+}
+
+/// A list without anything in it: nobody can tell whether all are meant, none, or what the server says.
+fn nobody(setting: &Setting, arg: &Arg) -> Diagnostic {
+    let can_say_so = arg.get_long().is_some_and(|long| {
+        let word = format!("--{long}=none");
+        !is_path(arg) && command().arg(arg.clone()).try_get_matches_from([word]).is_ok()
+    });
+    let finding = config::wrong_value(&setting.key, setting.span, "the list is empty");
+    match can_say_so {
+        true => finding.help("write `[\"none\"]` for nobody, or leave the key out"),
+        false => finding.help("leave the key out, or write what it is to hold"),
+    }
+}
+
+fn is_path(arg: &Arg) -> bool {
+    let names = arg.get_value_names().unwrap_or_default();
+    names.iter().any(|name| PATH_VALUES.contains(&name.as_str()))
 }
 
 fn has_choice(arg: &Arg, choice: &str) -> bool {

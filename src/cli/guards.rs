@@ -28,10 +28,17 @@ pub(super) struct Access {
     /// Who may not ask; may be repeated [default: nobody]
     #[arg(long, value_name = "WHO", value_parser = askers)]
     deny: Vec<Askers>,
-    /// Who may have whole zones by AXFR and IXFR, as in 192.0.2.53 or key:NAME; may be repeated. All
-    /// others get REFUSED [default: nobody]
-    #[arg(long, value_name = "WHO", value_parser = askers)]
-    allow_transfer: Vec<Askers>,
+    /// Who may have whole zones by AXFR and IXFR, as in 192.0.2.53 or key:NAME; may be repeated, `none`
+    /// means nobody. All others get REFUSED [default: nobody]
+    #[arg(long, value_name = "WHO", value_parser = receivers)]
+    allow_transfer: Vec<Receivers>,
+}
+
+/// Who may have whole zones, as it is written.
+#[derive(Clone, Debug)]
+enum Receivers {
+    Nobody,
+    Askers(Box<Askers>),
 }
 
 /// Who may ask, and how often.
@@ -45,7 +52,7 @@ pub(super) struct Guards {
     key: Vec<PathBuf>,
     /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second; 0
     /// sets no limit. Who comes with a cookie of ours has none
-    #[arg(long, value_name = "ANSWERS", default_value = "200", value_parser = rate())]
+    #[arg(long, value_name = "ANSWERS", default_value = "200", value_parser = rate)]
     rrl_rate: u32,
     /// Every so many-th answer beyond the rate says `come over TCP`; 0 leaves all of them out
     #[arg(long, value_name = "COUNT", default_value = "2")]
@@ -83,17 +90,21 @@ impl Access {
         Acl::new(&self.allow, &self.deny)
     }
 
-    /// Who may have whole zones; nobody if none.
-    pub(super) fn transfer(&self) -> Result<Option<Acl>, Contradiction> {
-        let allowed = &self.allow_transfer;
-        (!allowed.is_empty()).then(|| Acl::new(allowed, &[])).transpose()
+    /// Who may have whole zones, if that is said.
+    pub(super) fn transfer(&self) -> Option<Acl> {
+        let askers = |one: &Receivers| match one {
+            Receivers::Nobody => None,
+            Receivers::Askers(askers) => Some((**askers).clone()),
+        };
+        let allowed: Vec<_> = self.allow_transfer.iter().filter_map(askers).collect();
+        (!self.allow_transfer.is_empty()).then(|| Acl::of(&allowed))
     }
 
     /// What is said about some zones alone.
     pub(super) fn zone_rule(&self) -> Result<ZoneRule, Contradiction> {
         let says_who_asks = !self.allow.is_empty() || !self.deny.is_empty();
         let ask = says_who_asks.then(|| self.ask()).transpose()?;
-        Ok(ZoneRule { ask, transfer: self.transfer()? })
+        Ok(ZoneRule { ask, transfer: self.transfer() })
     }
 }
 
@@ -132,8 +143,10 @@ impl Guards {
     }
 }
 
-fn rate() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(..=i64::from(RATE_MAX))
+/// Reads a number of answers in a second.
+fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| *rate <= RATE_MAX);
+    rate.ok_or_else(|| format!("expected a number from 0 to {RATE_MAX}"))
 }
 
 /// Reads a number of connections.
@@ -155,6 +168,14 @@ fn idle(text: &str) -> Result<Duration, String> {
 /// Reads who is meant by a rule.
 pub(super) fn askers(text: &str) -> Result<Askers, String> {
     text.parse().map_err(|error: AskersError| error.to_string())
+}
+
+/// Reads who may have whole zones.
+fn receivers(text: &str) -> Result<Receivers, String> {
+    match text {
+        "none" => Ok(Receivers::Nobody),
+        _ => askers(text).map(|askers| Receivers::Askers(Box::new(askers))),
+    }
 }
 
 /// Reads a block of addresses.

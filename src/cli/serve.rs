@@ -250,11 +250,11 @@ fn cookies(serve: &Serve) -> Result<Option<Cookies>, Stopped> {
 /// Who may ask, and who may have whole zones.
 fn acls(serve: &Serve) -> Result<(Acl, Option<Acl>), Stopped> {
     let access = serve.guards.access();
-    let acls = access.ask().and_then(|acl| Ok((acl, access.transfer()?)));
-    acls.map_err(|error| {
+    let acl = access.ask().map_err(|error| {
         cannot_run(&error, guards::ONE_OF_BOTH);
         Stopped(EXIT_COMMAND_LINE)
-    })
+    })?;
+    Ok((acl, access.transfer()))
 }
 
 /// What limits answers over UDP, if that is wanted.

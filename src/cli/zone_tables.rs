@@ -4,15 +4,16 @@ use super::config::{Table, command, reason};
 use super::guards::{Access, ONE_OF_BOTH};
 use super::serials::Serials;
 use super::transfers::{Notified, Transfers};
-use crate::config::{self, Config, ZoneTable};
-use crate::diag::Diagnostic;
-use crate::diag::codes::CONFIG_VALUE;
+use crate::config::{self, Config, Word, ZoneTable};
+use crate::diag::codes::{CONFIG_KEY, CONFIG_VALUE};
+use crate::diag::{Diagnostic, Span};
 use crate::guard::acl::Contradiction;
 use crate::guard::per_zone::PerZone;
 use crate::name::NameBuf;
 use crate::name::pattern::Patterns;
 use crate::reload::Policy;
 use clap::{Args, FromArgMatches};
+use std::collections::HashMap;
 
 /// What the tables of some zones say.
 #[derive(Default)]
@@ -49,15 +50,18 @@ fn group_name(text: &str) -> Result<String, &'static str> {
 
 /// What holds for some zones alone, by the tables about them.
 pub(super) fn zone_rules(config: &Config, findings: &mut Vec<Diagnostic>) -> ZoneRules {
-    let (table, mut rules) = (Table::of_zones(), ZoneRules::default());
+    let (table, mut rules, mut seen) = (Table::of_zones(), ZoneRules::default(), HashMap::new());
     for ZoneTable { zones, settings } in &config.zones {
-        let Ok(name) = zones.text.parse::<NameBuf>() else {
-            let what = format!("`{}` is not a zone's name", zones.text);
-            findings.push(Diagnostic::new(&CONFIG_VALUE, zones.span, what).help(
-                "write one zone as \"smith.edu\", all below a name as \"*.edu\", all zones as \"*\"",
-            ));
-            continue;
+        let name = match zone_name(zones) {
+            Ok(name) => name,
+            Err(finding) => {
+                findings.push(*finding);
+                continue;
+            }
         };
+        if let Some(first) = seen.insert(name.clone(), zones.span) {
+            findings.push(twice(zones, first));
+        }
         let before = findings.len();
         let arguments = table.arguments(settings, None, findings);
         if findings.len() > before {
@@ -75,6 +79,33 @@ pub(super) fn zone_rules(config: &Config, findings: &mut Vec<Diagnostic>) -> Zon
         }
     }
     rules
+}
+
+/// The name or pattern that a table is about: a name that a zone can have, with `*` for all below it.
+fn zone_name(zones: &Word) -> Result<NameBuf, Box<Diagnostic>> {
+    let text = &zones.text;
+    let wrong = |help: &str| {
+        let what = format!("`{text}` is not a zone's name");
+        Box::new(Diagnostic::new(&CONFIG_VALUE, zones.span, what).help(help))
+    };
+    if !text.is_ascii() {
+        return Err(wrong("write the name as the zone has it, in letters of ASCII: `xn--…`"));
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    match text.parse::<NameBuf>() {
+        Ok(parsed) if !name.contains('*') || text == "*" => Ok(parsed),
+        _ => Err(wrong(
+            "write one zone as \"smith.edu\", all below a name as \"*.edu\", all zones as \"*\"",
+        )),
+    }
+}
+
+/// Two tables have one name: which of them would hold, nobody could see.
+fn twice(zones: &Word, first: Span) -> Diagnostic {
+    let what = format!("there is another table of `{}`", zones.text);
+    Diagnostic::new(&CONFIG_KEY, zones.span, what)
+        .related(first, "it is here")
+        .help("write all that holds for these zones into one of them")
 }
 
 impl ZoneRules {

@@ -65,12 +65,16 @@ pub struct Word {
 /// Reads the text of a file. Of one that is no TOML nothing is read.
 ///
 /// # Errors
-/// Every finding about its form, in the order of the text.
+/// The first mistake of a text that is no TOML; else every finding about its form.
 pub fn read(text: &str, source: SourceId) -> Result<Config, Vec<Diagnostic>> {
     let mut reader = Reader { source, findings: Vec::new() };
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(errors.iter().map(|error| reader.syntax(error, text.len())).collect());
+        let mut findings: Vec<_> =
+            errors.iter().map(|error| reader.syntax(error, text.len())).collect();
+        findings.sort_by_key(|finding| finding.span.start);
+        findings.truncate(1); // what follows the first is often not what it seems
+        return Err(findings);
     }
     let config = reader.config(table.into_inner());
     if reader.findings.is_empty() { Ok(config) } else { Err(reader.findings) }
@@ -110,8 +114,8 @@ impl Reader {
                     config.zones = self.zone_tables(value.into_inner());
                 }
                 DeValue::Table(_) => {
-                    let what = format!("`{}` is a setting, not a table", key.text);
-                    self.find(&CONFIG_VALUE, key.span, what).help = Some(
+                    let what = format!("there is no table `{}`", key.text);
+                    self.find(&CONFIG_KEY, key.span, what).help = Some(
                         "the only tables are those of zones, as in `[zone.\"smith.edu\"]`".into(),
                     );
                 }
@@ -137,14 +141,27 @@ impl Reader {
                     Some("a zone's name stands in quotes, as in `[zone.\"smith.edu\"]`".into());
                 continue;
             };
-            let settings = table.into_iter().filter_map(|(key, value)| {
+            let mut settings = Vec::new();
+            for (key, value) in table {
                 let key = self.word(key.span(), key.into_inner().to_string());
-                self.setting(key, value)
-            });
-            let settings = settings.collect();
+                match value.get_ref() {
+                    DeValue::Table(_) => self.unquoted(&name, &key),
+                    _ => settings.extend(self.setting(key, value)),
+                }
+            }
             zones.push(ZoneTable { zones: name, settings });
         }
         zones
+    }
+
+    /// A table in the table of a zone: what TOML makes of `[zone.smith.edu]`.
+    fn unquoted(&mut self, name: &Word, key: &Word) {
+        let what = format!("the table of the zone `{}` has no table `{}`", name.text, key.text);
+        let help = format!(
+            "a zone's name stands in quotes, as in `[zone.\"{}.{}\"]`",
+            name.text, key.text
+        );
+        self.find(&CONFIG_VALUE, key.span, what).help = Some(help);
     }
 
     fn setting(&mut self, key: Word, value: Spanned<DeValue<'_>>) -> Option<Setting> {
@@ -166,7 +183,12 @@ impl Reader {
         let is_truth = value.is_bool();
         let text = match value {
             DeValue::String(text) => text.into_owned(),
-            DeValue::Integer(number) => number.to_string(),
+            DeValue::Integer(number) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => number.to_string(),
+                    Err(_) => number.to_string(), // too long for any setting, which then says so
+                }
+            }
             DeValue::Boolean(truth) => truth.to_string(),
             other => {
                 let why =
@@ -258,14 +280,14 @@ mod tests {
     #[test]
     fn mistakes_of_form_are_told_where_they_are() {
         let cases: &[(&str, &[&str])] = &[
-            ("listen = [\"a\"\n", &["Z401: "]),
+            ("listen = [\"a\"\n[zone.lab]\nallow = 5\n", &["Z401: "]),
             (
                 "state = 1.5\n",
                 &[
                     "Z403: 1.5: `state`: expected text, a number or a truth value, this is a fraction",
                 ],
             ),
-            ("[limits]\n", &["Z403: limits: `limits` is a setting, not a table"]),
+            ("[limits]\n", &["Z402: limits: there is no table `limits`"]),
             ("zone = 1\n", &["Z403: zone: `zone` is a table"]),
             ("[zone]\nallow = []\n", &["Z403: allow: `allow` is no table"]),
         ];

@@ -77,6 +77,12 @@ impl Acl {
         Ok(Acl { rules, others_denied: !allowed.is_empty() })
     }
 
+    /// The rule that lets these do something, and nobody else: without any, nobody at all.
+    pub fn of(allowed: &[Askers]) -> Acl {
+        let acl = Acl::new(allowed, &[]).unwrap_or_default(); // nobody is denied besides
+        Acl { others_denied: true, ..acl }
+    }
+
     /// Whether everybody may ask.
     #[inline]
     pub fn is_open(&self) -> bool {

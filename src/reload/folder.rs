@@ -111,7 +111,8 @@ impl Sources {
     pub fn include(&self, folder: &Path) -> bool {
         let Ok(folder) = folder.canonicalize() else { return false };
         let is_it = |path: &Path| path.canonicalize().is_ok_and(|path| path == folder);
-        let holds = |path: &Path| path.canonicalize().is_ok_and(|path| path.parent() == Some(&folder));
+        let holds =
+            |path: &Path| path.canonicalize().is_ok_and(|path| path.parent() == Some(&folder));
         let Listing { files, folders } = self.list_names();
         folders.keys().any(|path| is_it(path))
             || files.iter().any(|file| file.apart && holds(&file.path))
