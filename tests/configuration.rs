@@ -6,8 +6,10 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::net::UdpSocket;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use support::program::{Ended, ended, folder, write, zonesmith};
 use support::query::Transport;
 use support::server::{Server, wait_until};
@@ -112,6 +114,34 @@ fn a_save_holds_at_once_and_a_mistake_changes_nothing() {
     waits_for(&server, "but for `remove-after`\n  a new start takes that over");
     fs::remove_file(lab.path()).unwrap();
     waits_for(&server, "[Z001]");
+    assert_eq!(server.address_of("ns.lab."), REFUSED);
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_file_that_is_being_written_or_was_emptied_changes_nothing() {
+    let rule = "zones = \"zones\"\ndeny = [\"127.0.0.1\"]\n";
+    let lab = Lab::new(rule);
+    let server = lab.start(&[]);
+    let mut writer = fs::File::create(lab.path()).unwrap();
+    writer.write_all(b"zones = \"zones\"\n").unwrap();
+    // zones that are saved meanwhile are live, over and over, and half a configuration is not
+    let (begun, mut serial) = (Instant::now(), 1);
+    while begun.elapsed() < Duration::from_millis(500) {
+        serial += 1;
+        let text = ZONE.replace("admin 1", &format!("admin {serial}"));
+        write(lab.folder.path(), &[("zones/lab.zone", &text)]);
+        waits_for(&server, &format!("lab. serial {} → {serial}", serial - 1));
+        assert!(!server.log().contains("holds from now on"), "{}", server.log());
+    }
+    assert_eq!(server.address_of("ns.lab."), REFUSED);
+    writer.write_all(b"deny = [\"192.0.2.1\"]\n").unwrap();
+    drop(writer);
+    server.becomes("ns.lab.", "192.0.2.1");
+    lab.save(rule);
+    server.becomes("ns.lab.", REFUSED);
+    lab.save("");
+    waits_for(&server, "[Z401]: the file is empty");
     assert_eq!(server.address_of("ns.lab."), REFUSED);
     server.stop().unwrap();
 }

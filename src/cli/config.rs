@@ -148,6 +148,11 @@ fn open(path: &Path) -> Result<(Report, SourceId, String), Report> {
     let finding = match read {
         Err(error) => Diagnostic::new(&FILE_UNREADABLE, whole, format!("cannot be read: {error}"))
             .help("name a file that the server's user can read, or leave out `--config`"),
+        // what a full disk and a dead editor leave behind: no access rule would hold any more
+        Ok(octets) if octets.trim_ascii().is_empty() => {
+            Diagnostic::new(&CONFIG_SYNTAX, whole, "the file is empty")
+                .help("write what is to hold; a comment will do if that is nothing")
+        }
         Ok(octets) => match String::from_utf8(octets) {
             Ok(text) => return Ok((report, source, text)),
             Err(error) => {

@@ -2,24 +2,30 @@
 //! reader waiting and the loop waits for nobody.
 //!
 //! The file system's events say when to look, SIGHUP says so too, and a slow look finds what neither told.
-//! Files that are others than before are read once they have stood still, for who writes a file empties it
-//! first; all of them are read at once for SIGHUP. A reading that gives nothing changes nothing.
+//! Files that are others than before are read once their writers have closed them, as far as the system
+//! tells, and they have stood still, for who writes a file empties it first; all of them are read at once
+//! for SIGHUP. A reading that gives nothing changes nothing.
 
 use crate::reload::folder::Fingerprint;
 use mio::Waker;
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Files must have stood still for so long: editors write in steps.
 const SETTLE: Duration = Duration::from_millis(100);
 /// The same if one of them is empty: its text is on the way, most likely.
 const SETTLE_EMPTY: Duration = Duration::from_secs(2);
+
+/// How long a close is waited for: it may have been lost, or a program may have been stopped.
+const HELD_MAX: Duration = Duration::from_secs(600);
+/// How long a writer may keep a file open before people are told what is waited for.
+const HELD_NOTE_AFTER: Duration = Duration::from_secs(10);
 
 /// Files, and what each was when it was read last.
 pub type Seen = BTreeMap<PathBuf, Option<Fingerprint>>;
@@ -74,7 +80,8 @@ impl<T: Send + 'static> Watched<T> {
         let events = asked.clone();
         let thread = std::thread::Builder::new().name("settings".into());
         thread.spawn(move || {
-            let mut folders = Folders::new(look, events);
+            let writers = Writers::default();
+            let mut folders = Folders::new(look, events, writers.clone());
             let period = match look {
                 Look::AtEvents(period) | Look::Every(period) => Some(period),
                 Look::Never => None,
@@ -82,7 +89,7 @@ impl<T: Send + 'static> Watched<T> {
             let mut cause = Some(Cause::Hint); // they may have changed before anybody watched
             while let Some(why) = cause {
                 seen.keys().for_each(|path| folders.watch(path));
-                let Some(others) = others(&mut seen, why, &asking) else { break };
+                let Some(others) = others(&mut seen, why, &asking, &writers) else { break };
                 let mut is_more = false;
                 if !others.is_empty() {
                     let Reading { new, files } = read(&others);
@@ -111,8 +118,13 @@ impl<T: Send + 'static> Watched<T> {
 
 /// Looks at files, until they stand still or somebody asks; those that are not as they were, or all if
 /// somebody asks. None to end.
-fn others(seen: &mut Seen, mut why: Cause, asking: &Receiver<Cause>) -> Option<Vec<PathBuf>> {
-    let mut found = look(seen);
+fn others(
+    seen: &mut Seen,
+    mut why: Cause,
+    asking: &Receiver<Cause>,
+    writers: &Writers,
+) -> Option<Vec<PathBuf>> {
+    let (mut found, mut held) = (look(seen), Held::default());
     let mut until = Instant::now() + settle_time(seen, &found);
     while why == Cause::Hint && found != *seen {
         match asking.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -121,7 +133,7 @@ fn others(seen: &mut Seen, mut why: Cause, asking: &Receiver<Cause>) -> Option<V
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         let now = look(seen);
-        if now != found {
+        if now != found || held.goes_on(writers.open_file(seen)) {
             until = Instant::now() + settle_time(seen, &now);
             found = now;
         } else if Instant::now() >= until {
@@ -131,6 +143,30 @@ fn others(seen: &mut Seen, mut why: Cause, asking: &Receiver<Cause>) -> Option<V
     let before = std::mem::replace(seen, found);
     let is_other = |path: &&PathBuf| why == Cause::Asked || before.get(*path) != seen.get(*path);
     Some(seen.keys().filter(is_other).cloned().collect())
+}
+
+/// How long writers have been waited for.
+struct Held {
+    since: Instant,
+    told: bool,
+}
+
+impl Default for Held {
+    fn default() -> Held {
+        Held { since: Instant::now(), told: false }
+    }
+}
+
+impl Held {
+    /// Whether a file that is being written is to be waited for.
+    fn goes_on(&mut self, open: Option<&Path>) -> bool {
+        let Some(path) = open else { return false };
+        let elapsed = self.since.elapsed();
+        if elapsed >= HELD_NOTE_AFTER && !std::mem::replace(&mut self.told, true) {
+            log::info!("{}: a program is writing it; it is read when it is closed", path.display());
+        }
+        elapsed < HELD_MAX
+    }
 }
 
 /// The same files as they are now.
@@ -180,8 +216,9 @@ struct Folders {
 }
 
 impl Folders {
-    fn new(look: Look, asked: Sender<Cause>) -> Folders {
+    fn new(look: Look, asked: Sender<Cause>, writers: Writers) -> Folders {
         let heard = move |event: notify::Result<notify::Event>| {
+            event.iter().for_each(|event| writers.note(event));
             if event.map_or(true, |event| tells(event.kind)) {
                 let _ = asked.send(Cause::Hint);
             }
@@ -206,6 +243,43 @@ impl Folders {
             }
         }
     }
+}
+
+/// The files, without links on the way to them, that somebody has written to and not closed yet.
+#[derive(Clone, Default)]
+struct Writers(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl Writers {
+    fn note(&self, event: &notify::Event) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in event.paths.iter().filter_map(|path| resolved(path)) {
+            match event.kind {
+                EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => {
+                    open.insert(path);
+                }
+                EventKind::Access(AccessKind::Close(AccessMode::Write))
+                | EventKind::Remove(_)
+                | EventKind::Modify(ModifyKind::Name(_)) => {
+                    open.remove(&path);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// One of these files that is not closed yet.
+    fn open_file<'s>(&self, seen: &'s Seen) -> Option<&'s Path> {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_open = |path: &&PathBuf| path.canonicalize().is_ok_and(|path| open.contains(&path));
+        seen.keys().find(is_open).map(PathBuf::as_path)
+    }
+}
+
+/// Where an event was, also if nothing is there any more.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+    Some(folder.join(path.file_name()?))
 }
 
 /// Whether an event can be about what a file holds: our own reading is not.
@@ -275,7 +349,8 @@ mod tests {
         let mut seen = Seen::from([(path.clone(), None)]);
         std::thread::scope(|scope| {
             let now = &mut seen;
-            let looking = scope.spawn(move || others(now, Cause::Hint, &asking));
+            let looking =
+                scope.spawn(move || others(now, Cause::Hint, &asking, &Writers::default()));
             while !looking.is_finished() && begun.elapsed() < 2 * SETTLE {
                 std::thread::sleep(SETTLE / 20); // its writer pauses
             }
