@@ -223,6 +223,24 @@ fn zones_have_secondaries_of_their_own_and_a_save_changes_them() {
 }
 
 #[test]
+fn who_is_named_no_more_is_told_no_more_though_it_never_answered() {
+    let ([(gone, gone_at), (stays, stays_at)], lab) = ([secondary(), secondary()], Lab::new(""));
+    lab.save(&format!("zones = \"zones\"\nnotify = [\"{gone_at}\", \"{stays_at}\"]\n"));
+    let server = lab.start(&[]);
+    let mut message = [0; 512];
+    assert!(wait_until(|| gone.recv(&mut message).is_ok()), "{}", server.log());
+    lab.save(&format!("zones = \"zones\"\nnotify = [\"{stays_at}\"]\n"));
+    waits_for(&server, "holds from now on");
+    while gone.recv(&mut message).is_ok() || stays.recv(&mut message).is_ok() {}
+    // the sendings of a second later, and of three seconds later
+    for _ in 0..2 * ZONES.len() {
+        assert!(wait_until(|| stays.recv(&mut message).is_ok()), "{}", server.log());
+    }
+    assert!(gone.recv(&mut message).is_err(), "it is told still");
+    server.stop().unwrap();
+}
+
+#[test]
 fn a_key_and_who_is_told_by_it_can_be_added_while_zones_are_served() {
     let lab = Lab::new("zones = \"zones\"\n");
     let server = lab.start(&[]);

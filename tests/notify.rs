@@ -190,7 +190,7 @@ impl World {
                     self.sent += 1;
                     self.there.push((to, message));
                 }
-                Action::GaveUp(to, _) => drop(self.gave_up.insert(to)),
+                Action::GaveUp(to, ..) => drop(self.gave_up.insert(to)),
                 Action::Refused(_, _, rcode) => assert_eq!(rcode, 5),
                 Action::Doubted(from, _) => assert_eq!(from, secondaries()[1], "it has a key"),
             }
@@ -336,7 +336,7 @@ fn who_does_not_answer_is_asked_ever_less_often_and_then_no_more() {
             match action {
                 Action::Send(..) => sent.push(now_ms / 1000),
                 action => {
-                    assert_eq!(action, Action::GaveUp(secondary, 2));
+                    assert_eq!(action, Action::GaveUp(secondary, zone(0, 1).apex().to_string(), 1));
                     assert_eq!(now_ms, 255_000);
                     assert_eq!(sent[..6], [0, 0, 1, 1, 3, 3]);
                     assert_eq!(sent[14..], [127, 127]);
@@ -359,12 +359,33 @@ fn many_zones_wait_their_turn_and_a_silent_secondary_is_spared_most() {
     let mut given_up = 0;
     while let Some(now_ms) = notifier.deadline_ms() {
         for action in notifier.step(Event::Tick, at(now_ms)) {
-            if let Action::GaveUp(_, count) = action {
-                given_up += count;
+            if let Action::GaveUp(_, _, others) = action {
+                given_up += 1 + others;
             }
         }
     }
     assert_eq!(given_up, 200);
+}
+
+#[test]
+fn whom_a_rule_names_no_more_is_not_told_again_and_others_are() {
+    let mut notifier = Notifier::new(7);
+    let targets = secondaries().map(|address| Target { address, key: None });
+    for number in 0..OPEN_MAX + 10 {
+        notifier.step(Event::Changed(&zone(number, 1), &targets[..2]), at(0));
+    }
+    let left_out = zone(0, 1);
+    notifier.keep(|target, apex| target.is(&targets[0]) && apex != left_out.apex());
+    let mut told = HashSet::new();
+    while let Some(now_ms) = notifier.deadline_ms() {
+        for action in notifier.step(Event::Tick, at(now_ms)) {
+            if let Action::Send(to, message) = action {
+                assert_eq!(to, targets[0].address);
+                told.insert(read(&message).0);
+            }
+        }
+    }
+    assert!(!told.contains(left_out.apex().as_wire()) && told.len() == OPEN_MAX, "{}", told.len());
 }
 
 #[test]

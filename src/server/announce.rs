@@ -3,12 +3,13 @@
 use super::event::Event;
 use super::listen::Listener;
 use crate::clock::Now;
-use crate::guard::tsig::Keys;
 use crate::name::NameBuf;
+use crate::respond::State;
 use crate::transfer::notify::{Action, Event as Happening, Notifier};
 use crate::transfer::secondaries::{NotifySet, Secondaries};
+use crate::wire::codes::Rcode;
 use crate::zone::Zone;
-use crate::zone::set::ZoneSet;
+use crate::zone::set::{Slot, ZoneSet};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry};
 use std::collections::HashSet;
@@ -55,13 +56,19 @@ impl Announcer {
         }
     }
 
-    /// Tells these from now on, of what changes from now on, and signs with these keys. `seed` makes ids
-    /// that others cannot guess.
-    pub(super) fn take(&mut self, secondaries: Secondaries, seed: u64, keys: &Keys) {
+    /// Tells these from now on, of what changes from now on, and signs with these keys; whom no rule names
+    /// for one of `zones` any more is not told of it again. `seed` makes ids that others cannot guess.
+    pub(super) fn take(&mut self, secondaries: Secondaries, seed: u64, state: &State) {
+        let State { zones, own_addresses, keys, .. } = state;
         if !self.secondaries.is_any() {
             self.notifier = Notifier::new(seed);
         }
         self.secondaries = secondaries;
+        self.notifier.keep(|target, apex| {
+            let zone = zones.get(apex).and_then(Slot::zone);
+            let told = zone.map(|zone| self.secondaries.of(zone, zones, own_addresses).targets);
+            told.is_some_and(|told| told.iter().any(|one| one.is(target)))
+        });
         self.notifier.rekey(keys);
         self.unknown.clear();
     }
@@ -144,14 +151,25 @@ impl Announcer {
             match action {
                 Action::Send(to, message) => self.send(to, &message),
                 Action::Refused(from, zone, rcode) => {
-                    log::warn!("{from} answers RCODE {rcode} to the announcement of {zone}");
+                    log::warn!(
+                        "{from} answers {} to the announcement of {zone}\n  it takes NOTIFY from its \
+                         primary alone, and of zones that it has: see what it says about both",
+                        Rcode(rcode)
+                    );
                 }
                 Action::Doubted(from, doubt) => {
                     log::warn!("{from}: its answer to an announcement does not count: it {doubt}");
                 }
-                Action::GaveUp(to, count) => {
-                    let zones = if count == 1 { "zone was" } else { "zones were" };
-                    log::warn!("{to} does not answer: {count} {zones} not announced to it");
+                Action::GaveUp(to, zone, others) => {
+                    let zones = match others {
+                        0 => format!("{zone} was"),
+                        1 => format!("{zone} and another zone were"),
+                        _ => format!("{zone} and {others} more zones were"),
+                    };
+                    log::warn!(
+                        "{to} does not answer: {zones} not announced to it\n  see whether it runs and \
+                         can be reached; by itself it asks when the SOA's refresh time is over"
+                    );
                 }
             }
         }

@@ -166,9 +166,9 @@ impl Server {
     /// Announces zones to these as they change (RFC 1996), and all of them at once. `seed` makes ids
     /// that others cannot guess.
     pub fn announce_to(&mut self, secondaries: Secondaries, seed: u64) {
-        let (State { zones, own_addresses, keys, .. }, now) =
-            (&self.responder.state, self.responder.now);
-        self.announcer.take(secondaries, seed, keys);
+        let (state, now) = (&self.responder.state, self.responder.now);
+        let State { zones, own_addresses, .. } = state;
+        self.announcer.take(secondaries, seed, state);
         zones.zones().for_each(|zone| self.announcer.announce(zone, zones, own_addresses, now));
     }
 

@@ -123,8 +123,9 @@ impl Server {
             let choices = std::mem::take(&mut settings.choices);
             let _ = commands.send(Command::Choose(choices)); // without a worker nothing is read again
             let secondaries = std::mem::take(&mut settings.secondaries);
-            self.announcer.take(secondaries, settings.seed, &settings.keys);
+            let seed = settings.seed;
             let limits = descriptors::fit(settings.apply(state), self.udp.len());
+            self.announcer.take(secondaries, seed, state);
             self.connections.set_limits(limits, self.responder.now);
         }
     }

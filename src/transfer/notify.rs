@@ -62,8 +62,9 @@ pub enum Action {
     /// Tell people: what claims to be an answer of the secondary does not count, and why. Told once until
     /// one counts.
     Doubted(SocketAddr, Doubt),
-    /// Tell people: the secondary does not answer, so that so many zones were not announced to it.
-    GaveUp(SocketAddr, usize),
+    /// Tell people: the secondary does not answer, so that a zone (its name) was not announced to it, and
+    /// so many others.
+    GaveUp(SocketAddr, String, usize),
 }
 
 struct Secondary {
@@ -132,6 +133,18 @@ impl Notifier {
         self.secondaries.iter_mut().for_each(|secondary| secondary.target.rekey(keys));
     }
 
+    /// Forgets what is on its way or waits, but for what `is_told` wants: who is told of which zone has
+    /// changed.
+    pub fn keep(&mut self, is_told: impl Fn(&Target, Name<'_>) -> bool) {
+        for Secondary { target, waiting, open, .. } in &mut self.secondaries {
+            let wanted =
+                |zone: &[u8]| Name::from_wire(zone).is_some_and(|zone| is_told(target, zone));
+            waiting.retain(|zone, _| wanted(zone));
+            open.retain(|open| wanted(&open.what.zone));
+        }
+        self.secondaries.retain(|secondary| !secondary.open.is_empty());
+    }
+
     fn change(&mut self, zone: &Zone, targets: &[Target]) {
         let soa = zone.soa().records()[RECORD_HEAD_LEN - 10..].to_vec();
         let what =
@@ -192,13 +205,13 @@ impl Secondary {
     /// Sends what was not answered in time once more, or gives it up.
     fn send_again(&mut self, now: Now, actions: &mut Vec<Action>) {
         let (target, heard_ms) = (&self.target, self.heard_ms);
-        let (mut given_up, mut is_silent) = (0, false);
+        let (mut given_up, mut is_silent) = (Vec::new(), false);
         self.open.retain_mut(|open| {
             if open.due_ms > now.monotonic_ms {
                 return true;
             }
             if open.sendings >= SENDINGS_MAX {
-                given_up += 1;
+                given_up.push(Arc::clone(&open.what));
                 is_silent |= heard_ms.is_none_or(|heard| heard < open.first_ms);
                 return false;
             }
@@ -206,11 +219,10 @@ impl Secondary {
             true
         });
         if is_silent {
-            given_up += self.waiting.len();
-            self.waiting.clear();
+            given_up.extend(std::mem::take(&mut self.waiting).into_values());
         }
-        if given_up > 0 {
-            actions.push(Action::GaveUp(target.address, given_up));
+        if let [first, others @ ..] = &given_up[..] {
+            actions.push(Action::GaveUp(target.address, first.name(), others.len()));
         }
     }
 
