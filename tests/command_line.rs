@@ -473,7 +473,7 @@ fn blocks_and_bounds_that_are_none_say_what_one_is() {
         ("--deny=smith.edu", "expected an address or a block, as in 192.0.2.0/24"),
         ("--rrl-exempt=192.0.2.0/33", "0 to 32 for IPv4"),
         ("--rrl-exempt=all", "or one of the words `private` and `none`"),
-        ("--rrl-rate=1000001", "1000001 is not in 0..=1000000"),
+        ("--rrl-rate=1000001", "expected a number from 0 to 1000000"),
         ("--rrl-slip=-1", "invalid"),
         ("--tcp-max=0", "expected a number from 1 to 1000000"),
         ("--tcp-per-client=many", "expected a number from 1"),

@@ -339,6 +339,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "[zone.lab]\nallow = [\"::1\"]\ndeny = [\"::1\"]\n",
         &["error[Z403]: ::1/128 is allowed and denied", "not with both"],
     ),
+    (
+        "allow = [\"::2\", \"::1\"]\ndeny = [\"::1\"]\n",
+        &["error[Z403]: ::1/128 is allowed and denied", ":1:17", "2 | deny", "here, too"],
+    ),
 ];
 
 #[test]

@@ -7,6 +7,7 @@
 //! While the server runs the file is read again when it changes: what [`AT_START`] names is told to
 //! wait for the next start, all else is taken over.
 
+use super::guards::{self, ONE_OF_BOTH};
 use super::zone_tables::{AboutZones, ZoneRules, zone_rules};
 use super::{Arguments, Command, Serve};
 use crate::config::{self, Config, Setting, Word};
@@ -106,8 +107,13 @@ pub(super) fn join(typed: &[OsString]) -> Result<Wanted, Report> {
     let matches = Arguments::command().try_get_matches_from(joined);
     match matches {
         Ok(matches) => {
+            let serve = serve_of(&matches);
+            if let Some(finding) = contradiction(&serve, &config) {
+                report.findings.push(finding);
+                return Err(report);
+            }
             let file = ConfigFile { path, fingerprint, said: said(&config) };
-            Ok(Wanted { serve: serve_of(&matches), zone_rules, file: Some(file) })
+            Ok(Wanted { serve, zone_rules, file: Some(file) })
         }
         Err(error) => {
             let whole = Span { source, ..Span::default() };
@@ -115,6 +121,18 @@ pub(super) fn join(typed: &[OsString]) -> Result<Wanted, Report> {
             Err(report)
         }
     }
+}
+
+/// Who is allowed and denied, where the file says one of both.
+fn contradiction(serve: &Serve, config: &Config) -> Option<Diagnostic> {
+    let both = serve.guards.access().ask().err()?;
+    let rules =
+        config.settings.iter().filter(|setting| matches!(&setting.key.text[..], "allow" | "deny"));
+    let named = |word: &&Word| guards::askers(&word.text).is_ok_and(|askers| askers == *both.0);
+    let mut places = rules.flat_map(|setting| &setting.values).filter(named);
+    let finding = Diagnostic::new(&CONFIG_VALUE, places.next()?.span, both.to_string());
+    let finding = finding.help(ONE_OF_BOTH);
+    Some(places.fold(finding, |finding, word| finding.related(word.span, "here, too")))
 }
 
 /// What a file sets for the server, by key.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What to do about an address that is allowed and denied.
-pub(super) const ONE_OF_BOTH: &str = "name it with `--allow` or with `--deny`, not with both";
+pub(super) const ONE_OF_BOTH: &str = "name it with `allow` or with `deny`, not with both";
 
 /// More connections than one machine has descriptors and memory for.
 const CONNECTIONS_MAX: usize = 1_000_000;

@@ -25,6 +25,7 @@ use crate::server::privileges::{self, Became};
 use crate::server::{self, Server, Settings, secrets};
 use crate::transfer::secondaries::Secondaries;
 use crate::wire::DNS_PORT;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -126,7 +127,10 @@ fn sources(serve: &Serve) -> Sources {
 /// Binds what was asked for, or port 53 on every address that can be had.
 fn bind(serve: &Serve) -> Result<Vec<Listener>, Stopped> {
     if !serve.listen.is_empty() {
-        return listen::bind(&serve.listen).map_err(|error| cannot_run(&error, &error.advice()));
+        let mut addresses = serve.listen.clone();
+        let mut seen = HashSet::new();
+        addresses.retain(|address| address.port() == 0 || seen.insert(*address));
+        return listen::bind(&addresses).map_err(|error| cannot_run(&error, &error.advice()));
     }
     let bound = listen::bind_all(DNS_PORT);
     let (listeners, left_out) = bound.map_err(|error| cannot_run(&error, &error.advice()))?;

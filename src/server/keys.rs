@@ -43,7 +43,8 @@ pub fn read(path: &Path, keys: &mut Keys) -> Result<Exposure, KeyFault> {
     let fault = |why| KeyFault { path: path.to_path_buf(), why };
     let (octets, mode) = read_file(path, FILE_LEN_MAX).map_err(|why| fault(Why::File(why)))?;
     let text = String::from_utf8(octets).map_err(|_| fault(Why::Text))?;
-    tsig::read(&text, keys).map_err(|why| fault(Why::Content(why)))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text); // some editors put it there
+    tsig::read(text, keys).map_err(|why| fault(Why::Content(why)))?;
     Ok(if mode & OTHERS == 0 { Exposure::Kept } else { Exposure::Open })
 }
 
