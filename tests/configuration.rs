@@ -364,6 +364,24 @@ fn each_mistake_is_shown_where_it_stands() {
 }
 
 #[test]
+fn check_says_before_a_start_what_that_would_say() {
+    for (config, expected) in MISTAKES {
+        let lab = Lab::new(config);
+        let check = || ended(zonesmith().args(["check", "--config"]).arg(lab.path()));
+        let Ended { code, stdout, .. } = check();
+        assert_eq!(code, Some(2), "{config}{stdout}");
+        assert!(expected.iter().all(|words| stdout.contains(words)), "{config}{stdout}");
+        lab.save("zones = \"zones\"\nallow = [\"key:pair\"]\n");
+        let Ended { code, stderr, .. } = check();
+        assert!(code == Some(2) && stderr.contains("no key file has that key"), "{stderr}");
+        lab.save("zones = \"zones\"\n");
+        let Ended { code, stdout, .. } = check();
+        assert_eq!(code, Some(0), "{stdout}");
+        assert!(stdout.ends_with("can be used\n1 file: 0 errors, 0 warnings\n"), "{stdout}");
+    }
+}
+
+#[test]
 fn a_path_that_looks_like_a_flag_is_a_path() {
     let told = Lab::new("zones = \"--help\"\nlisten = \"127.0.0.1:0\"\n").refused().stderr;
     assert!(told.contains("\n  ./--help is not there\n"), "{told}");

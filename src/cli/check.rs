@@ -3,7 +3,9 @@
 //! People get each finding with its lines, and a line for each zone; machines get the findings alone.
 
 use super::against::Against;
+use super::config::{self, Wanted};
 use super::fix::{self, Fixed};
+use super::serve::settings;
 use super::{Check, EXIT_ZONES, Explained, Format, output};
 use crate::diag::formats::{self, Located};
 use crate::diag::{Code, Diagnostic, Report, Severity, Span, codes, explain, render};
@@ -27,7 +29,7 @@ struct Tally {
     fixable: usize,
     /// Those that it did mend; `None` without it.
     fixed: Option<usize>,
-    /// A file could not be fixed.
+    /// A file could not be fixed, or has a fault that is logged.
     failed: bool,
     notes: usize,
     /// Which file holds which zone.
@@ -57,6 +59,7 @@ pub(super) fn run(check: &Check) -> ExitCode {
     if let Some(text) = &check.against {
         tally.open(text, &check.zones.sources(vec![PathBuf::from(text)]));
     }
+    check.config.iter().for_each(|path| tally.config(path));
     for path in &sources.paths {
         tally.missing(path, &listing);
     }
@@ -68,7 +71,7 @@ pub(super) fn run(check: &Check) -> ExitCode {
         };
         tally.file(&file.path, loaded);
     }
-    tally.end(listing.files.len());
+    tally.end(listing.files.len() + usize::from(check.config.is_some()));
     let fails = tally.failed || tally.errors > 0 || (check.strict && tally.warnings > 0);
     ExitCode::from(if fails { EXIT_ZONES } else { 0 })
 }
@@ -108,6 +111,23 @@ impl Tally {
             failed: false,
             zones: HashMap::new(),
             kept: Vec::new(),
+        }
+    }
+
+    /// Reads a configuration as the server would, and the keys that it names.
+    fn config(&mut self, path: &Path) {
+        let typed = ["zonesmith".into(), "serve".into(), "--config".into(), path.into()];
+        match config::join(&typed) {
+            Ok(Wanted { serve, zone_rules, .. }) => {
+                self.failed |= settings(&serve, zone_rules).is_err(); // it says why
+                if !self.failed {
+                    self.say(|_| format!("{}: the configuration can be used", path.display()));
+                }
+            }
+            Err(report) => {
+                self.say(|color| format!("{}\n", render::report(&report, color)));
+                self.take(&report);
+            }
         }
     }
 

@@ -183,10 +183,13 @@ struct Serve {
 #[derive(Debug, Args)]
 struct Check {
     /// Folders of *.zone files, or zone files
-    #[arg(value_name = "PATH", required_unless_present = "explain")]
+    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "config"])]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     zones: Zones,
+    /// A configuration of `serve` to check, with the key files that it names
+    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    config: Option<PathBuf>,
     /// How to show what is found
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
