@@ -242,7 +242,7 @@ impl Session {
                 return Ok(());
             }
             if !asks || start.elapsed() > server::DEADLINE {
-                return Err(self.shown().join("\n"));
+                return Err(self.shown().0.join("\n"));
             }
             self.mark = self.len();
         }
@@ -272,9 +272,9 @@ impl Session {
     fn wait(&mut self, expected: &[String], patience: Duration) -> bool {
         let start = Instant::now();
         loop {
-            let len = self.len();
-            if matches(expected, &self.shown()) {
-                self.mark = len;
+            let (lines, end) = self.shown();
+            if matches(expected, &lines) {
+                self.mark = end;
                 return true;
             }
             if start.elapsed() >= patience {
@@ -299,12 +299,12 @@ impl Session {
         self.screen.metadata().unwrap().len()
     }
 
-    /// What is on the screen since the last command.
-    fn shown(&mut self) -> Vec<String> {
+    /// What is on the screen since the last command, and where that ends.
+    fn shown(&mut self) -> (Vec<String>, u64) {
         let mut octets = Vec::new();
         self.screen.seek(SeekFrom::Start(self.mark)).unwrap();
-        self.screen.read_to_end(&mut octets).unwrap();
-        shown(&String::from_utf8_lossy(&octets))
+        let len = self.screen.read_to_end(&mut octets).unwrap();
+        (shown(&String::from_utf8_lossy(&octets)), self.mark + u64::try_from(len).unwrap())
     }
 }
 
