@@ -96,6 +96,7 @@ codes! {
     SIGNATURE_ENDING    Warning "Z319" "a signature expires soon";
     NAME_CASES          Note    "Z320" "a name is written in different cases";
     STRING_LONG         Warning "Z321" "a string of more than 255 octets";
+    DIGEST_LENGTH       Warning "Z322" "a digest of another length than its kind has";
     CONFIG_SYNTAX       Error   "Z401" "the configuration is no TOML";
     CONFIG_KEY          Error   "Z402" "not a setting";
     CONFIG_VALUE        Error   "Z403" "not a value of that setting";

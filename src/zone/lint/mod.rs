@@ -9,6 +9,7 @@
 //! Each lint takes time in proportion to the zone, whatever the zone is: what is looked for again and
 //! again stands in a table.
 
+mod digest;
 mod file;
 mod record;
 mod signature;

@@ -92,7 +92,7 @@ impl<'z> Lint<'z, '_> {
             table::NS | table::DNAME if node.name().is_wildcard() => self.wildcard_cut(node, set),
             table::SRV => self.service(node),
             table::TXT | table::SPF => self.text(node, set),
-            _ => {}
+            _ => self.digests(node, set),
         }
     }
 
