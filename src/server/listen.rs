@@ -160,6 +160,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     // For TCP on Linux this lets nobody share the port: it is only not kept from us for a minute by
     // connections of a server that ran here before.
     socket.set_reuse_address(true)?;
+    buffers::bound_streams(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
