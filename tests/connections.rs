@@ -171,6 +171,21 @@ fn a_client_that_reads_an_octet_now_and_then_is_closed() {
 }
 
 #[test]
+fn who_takes_nothing_of_a_transfer_is_cut_off_and_named() {
+    let folder = folder();
+    let mut text = ZONE.to_string();
+    (0..30_000).for_each(|number| text += &format!("h{number} A 192.0.2.1\n"));
+    write(folder.path(), &[("big.zone", &text)]);
+    let allow = "--allow-transfer=127.0.0.1";
+    let server = Server::start(folder.path(), &["--tcp-idle=1s", allow]).unwrap();
+    let mut client = connect(server.address);
+    client.write_all(&framed(&Query::parse("big. AXFR +tcp").unwrap().wire)).unwrap();
+    let said = format!("not all was sent to {}: big. serial 1: ", client.local_addr().unwrap());
+    assert!(wait_until(|| server.log().contains(&said)), "{}", server.log());
+    assert!(server.log().contains("nothing was taken for too long (--tcp-idle)"));
+}
+
+#[test]
 #[allow(clippy::print_stdout, reason = "a figure for who asks for it")]
 fn thousands_of_idle_connections_are_held_and_cost_little() {
     let long = std::env::var_os("ZONESMITH_LONG").is_some();

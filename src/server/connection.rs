@@ -54,8 +54,10 @@ pub struct Connection {
     written: usize,
     /// Octets written since the last activity.
     taken: usize,
-    /// The transfer under way.
+    /// The transfer under way, until its last message is written.
     transfer: Option<Box<Outgoing>>,
+    /// The last message of the transfer is made.
+    transfer_made: bool,
     end: Option<End>,
     active: Instant,
 }
@@ -65,8 +67,9 @@ impl Connection {
     pub fn new(source: SocketAddr, now: Instant) -> Connection {
         let peer = Peer { transport: Transport::Tcp, source };
         let (inbox, outbox, transfer) = (Inbox::default(), Vec::new(), None);
-        let (written, taken, end) = (0, 0, None);
-        Connection { peer, inbox, outbox, written, taken, transfer, end, active: now }
+        let (written, taken, transfer_made, end) = (0, 0, false, None);
+        let active = now;
+        Connection { peer, inbox, outbox, written, taken, transfer, transfer_made, end, active }
     }
 
     /// Takes what was read, and answers what is complete.
@@ -102,15 +105,20 @@ impl Connection {
             return;
         }
         let Some(mut outgoing) = self.transfer.take() else { return };
-        let (peer, mut progress) = (self.peer, Progress::Fails);
+        if std::mem::take(&mut self.transfer_made) {
+            return responder.sent(*outgoing, self.peer.source);
+        }
+        let mut progress = Progress::Fails;
         frame::append(&mut self.outbox, |out| {
             let base = out.len();
-            progress = responder.write_next(&mut outgoing, peer, out);
+            progress = responder.write_next(&mut outgoing, out);
             out.len() > base
         });
         match progress {
-            Progress::Goes => self.transfer = Some(outgoing),
-            Progress::Ends => responder.let_go(*outgoing),
+            Progress::Goes | Progress::Ends => {
+                self.transfer = Some(outgoing);
+                self.transfer_made = progress == Progress::Ends;
+            }
             Progress::Fails => {
                 responder.let_go(*outgoing);
                 self.stop(End::Failed);
@@ -121,6 +129,16 @@ impl Connection {
     /// The transfer that its end cuts off, if there is one.
     pub(super) fn take_transfer(&mut self) -> Option<Outgoing> {
         self.transfer.take().map(|outgoing| *outgoing)
+    }
+
+    /// Whether a transfer is under way.
+    pub(super) fn is_in_transfer(&self) -> bool {
+        self.transfer.is_some()
+    }
+
+    /// Who is at the other end.
+    pub(super) fn source(&self) -> SocketAddr {
+        self.peer.source
     }
 
     /// The client will send no more. A query that is not complete by now never will be.

@@ -20,6 +20,7 @@
 mod accept;
 mod announce;
 mod buffers;
+mod closing;
 mod connection;
 mod counters;
 mod descriptors;

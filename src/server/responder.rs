@@ -133,27 +133,24 @@ impl Responder {
         answered
     }
 
-    /// Appends the next message of a transfer to `peer`. After a panic there is none.
-    pub(super) fn write_next(
-        &mut self,
-        outgoing: &mut Outgoing,
-        peer: Peer,
-        out: &mut Vec<u8>,
-    ) -> Progress {
+    /// Appends the next message of a transfer. After a panic there is none.
+    pub(super) fn write_next(&mut self, outgoing: &mut Outgoing, out: &mut Vec<u8>) -> Progress {
         let base = out.len();
         let (writer, now_s) = (&mut self.state.transfer_writer, self.clock.unix_s);
         let written = guarded(|| outgoing.write(writer, MESSAGE_LEN_MAX, now_s, out));
-        let progress = written.unwrap_or_else(|panic| {
+        written.unwrap_or_else(|panic| {
             out.truncate(base);
             self.counters.panics += 1;
             self.panic_log.warn(self.now, || report(&panic, &[]));
             Progress::Fails
-        });
-        if progress == Progress::Ends {
-            self.counters.transfers += 1;
-            log::info!("sent to {}: {outgoing}", peer.source);
-        }
-        progress
+        })
+    }
+
+    /// A transfer is written to its end.
+    pub(super) fn sent(&mut self, outgoing: Outgoing, to: SocketAddr) {
+        self.counters.transfers += 1;
+        log::info!("sent to {to}: {outgoing}");
+        self.let_go(outgoing);
     }
 
     /// Takes back the zone of a transfer that is over.

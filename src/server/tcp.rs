@@ -10,7 +10,9 @@
 //! makes room for the new one, because a newcomer asks at once and an old idler may never ask again.
 //! A client that has as many as one may have makes room among its own.
 
-use super::connection::{Connection, End};
+use super::closing::Closing;
+use super::connection::Connection;
+use super::counters::LogLimit;
 use super::responder::Responder;
 use super::{Event, Limits};
 use mio::net::TcpStream;
@@ -41,6 +43,8 @@ pub(super) struct Connections {
     /// No connection is idle for too long before this. Activity only makes it later, so it is
     /// looked at again when it has come, and not whenever something happens.
     expiry: Option<Instant>,
+    /// For transfers that are cut off.
+    cut_log: LogLimit,
     read_buffer: Box<[u8]>,
 }
 
@@ -54,17 +58,6 @@ struct Entry {
     /// The client has closed its half: read on until the end shows.
     read_closed: bool,
     queued: bool,
-}
-
-/// Why a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closing {
-    Finished(End),
-    Broken,
-    Idle,
-    ForNewer,
-    ForOwnNewer,
-    AtEnd,
 }
 
 /// What a connection needs after its turn.
@@ -82,7 +75,8 @@ impl Connections {
     pub(super) fn new(limits: Limits) -> Connections {
         let read_buffer = vec![0; READ_LEN].into_boxed_slice();
         let (table, ready, clients) = (Slab::new(), VecDeque::new(), HashMap::new());
-        Connections { table, ready, clients, limits, expiry: None, read_buffer }
+        let (expiry, cut_log) = (None, LogLimit::default());
+        Connections { table, ready, clients, limits, expiry, cut_log, read_buffer }
     }
 
     /// Has other limits from now on.
@@ -138,13 +132,19 @@ impl Connections {
         if self.expiry.is_none_or(|expiry| now < expiry) {
             return;
         }
-        let idle_max = self.idle_max();
-        let is_over = |entry: &Entry| entry.connection.idle_since() + idle_max <= now;
-        let over = self.table.iter().filter(|(_, entry)| is_over(entry)).map(|(key, _)| key);
-        for key in over.collect::<Vec<_>>() {
+        let over = self.table.iter().filter(|(_, entry)| self.end_of(entry) <= now);
+        for key in over.map(|(key, _)| key).collect::<Vec<_>>() {
             self.close(key, Closing::Idle, responder);
         }
-        self.expiry = self.idlest(|_| true).map(|(_, since)| since + self.idle_max());
+        self.expiry = self.table.iter().map(|(_, entry)| self.end_of(entry)).min();
+    }
+
+    /// When a connection has been idle for too long. Who is sent a zone may be a slow reader over a
+    /// long way, and was allowed to have it: it is not pressed because others are many.
+    fn end_of(&self, Entry { connection, .. }: &Entry) -> Instant {
+        let in_transfer = connection.is_in_transfer();
+        let idle_max = if in_transfer { self.limits.idle_max } else { self.idle_max() };
+        connection.idle_since() + idle_max
     }
 
     /// For how long a connection may be idle now.
@@ -222,24 +222,19 @@ impl Connections {
     /// Closes a connection. The kernel forgets its registration with the socket.
     fn close(&mut self, key: usize, why: Closing, responder: &mut Responder) {
         let Entry { client, mut connection, .. } = self.table.remove(key);
-        connection.take_transfer().into_iter().for_each(|outgoing| responder.let_go(outgoing));
+        if let Some(outgoing) = connection.take_transfer() {
+            let to = connection.source();
+            let line = || format!("not all was sent to {to}: {outgoing}, then {why}");
+            self.cut_log.warn(responder.now, line);
+            responder.let_go(outgoing);
+        }
         if let Some(count) = self.clients.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
                 self.clients.remove(&client);
             }
         }
-        let counters = &mut responder.counters;
-        let counter = match why {
-            Closing::Finished(End::Client) => &mut counters.closed_by_client,
-            Closing::Finished(End::Malformed) => &mut counters.closed_malformed,
-            Closing::Broken | Closing::Finished(End::Failed) => &mut counters.closed_broken,
-            Closing::Idle => &mut counters.closed_idle,
-            Closing::ForNewer => &mut counters.closed_for_newer,
-            Closing::ForOwnNewer => &mut counters.closed_for_own_newer,
-            Closing::AtEnd => &mut counters.closed_at_end,
-        };
-        *counter += 1;
+        why.count(&mut responder.counters);
     }
 }
 
@@ -322,133 +317,4 @@ fn would_block(error: io::Error) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::respond::{Policy, State};
-    use std::net::TcpStream as Client;
-    use std::time::Duration;
-
-    const IDLE_MAX: Duration = Duration::from_secs(10);
-
-    struct Table {
-        connections: Connections,
-        responder: Responder,
-        poll: mio::Poll,
-        listener: std::net::TcpListener,
-    }
-
-    /// A table for two connections, and a listener to connect to.
-    fn table() -> Table {
-        table_for(2, 10)
-    }
-
-    fn table_for(connections_max: usize, per_client_max: usize) -> Table {
-        let limits = Limits { connections_max, per_client_max, idle_max: IDLE_MAX };
-        Table {
-            connections: Connections::new(limits),
-            responder: Responder::new(State::new(Policy::default())),
-            poll: mio::Poll::new().unwrap(),
-            listener: std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
-        }
-    }
-
-    impl Table {
-        fn connect(&mut self) -> Client {
-            self.connect_as("127.0.0.1")
-        }
-
-        /// Connects as if from that address.
-        fn connect_as(&mut self, source: &str) -> Client {
-            let client = Client::connect(self.listener.local_addr().unwrap()).unwrap();
-            let (stream, _) = self.listener.accept().unwrap();
-            let source = (source.parse::<IpAddr>().unwrap(), 5353).into();
-            stream.set_nonblocking(true).unwrap();
-            let stream = TcpStream::from_std(stream);
-            self.connections.add(stream, source, self.poll.registry(), &mut self.responder);
-            client
-        }
-
-        fn advance(&mut self, seconds: u64) {
-            self.responder.now += Duration::from_secs(seconds);
-            self.connections.expire(&mut self.responder);
-        }
-    }
-
-    #[test]
-    fn a_full_table_closes_who_was_idle_longest() {
-        let mut table = table();
-        let clients = [(); 3].map(|()| {
-            table.responder.now += Duration::from_millis(1);
-            table.connect()
-        });
-        assert_eq!(table.connections.table.len(), 2);
-        assert_eq!(table.responder.counters.closed_for_newer, 1);
-        assert_eq!((&clients[0]).read(&mut [0]).unwrap(), 0, "the first one is closed");
-    }
-
-    #[test]
-    fn idle_connections_are_closed_when_their_time_has_come_and_not_before() {
-        let mut table = table_for(4, 4);
-        assert_eq!(table.connections.expiry(), None);
-        let start = table.responder.now;
-        let _first = table.connect();
-        table.advance(4);
-        let _second = table.connect();
-        assert_eq!(table.connections.expiry(), Some(start + IDLE_MAX));
-        table.advance(5);
-        assert_eq!(table.connections.table.len(), 2);
-        table.advance(1);
-        assert_eq!(table.connections.table.len(), 1);
-        assert_eq!(table.connections.expiry(), Some(start + Duration::from_secs(4) + IDLE_MAX));
-        table.advance(4);
-        assert_eq!(table.connections.expiry(), None);
-        assert_eq!(table.responder.counters.closed_idle, 2);
-    }
-
-    #[test]
-    fn the_fuller_the_table_the_sooner_who_is_idle_goes() {
-        let mut table = table_for(20, 20);
-        let _clients: Vec<Client> = (0..10).map(|_| table.connect()).collect();
-        assert_eq!(table.connections.idle_max(), IDLE_MAX);
-        table.advance(4);
-        let _more: Vec<Client> = (0..8).map(|_| table.connect()).collect();
-        assert_eq!(table.connections.idle_max(), Duration::from_secs(2));
-        table.connections.turn(&mut table.responder);
-        assert_eq!(table.responder.state.tcp_idle_ds, Some(20), "as clients are told");
-        table.advance(2);
-        assert_eq!(table.responder.counters.closed_idle, 18, "the first and the later ones");
-        assert_eq!(table.connections.idle_max(), IDLE_MAX);
-        let _full: Vec<Client> = (0..20).map(|_| table.connect()).collect();
-        assert_eq!(table.connections.idle_max(), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_client_with_too_many_connections_loses_its_own() {
-        for (client, same, other) in [
-            ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
-            ("2001:db8:0:100::1", "2001:db8:0:1ff::9", "2001:db8:0:200::1"),
-        ] {
-            let mut table = table_for(10, 2);
-            let _other = table.connect_as(other);
-            table.advance(1);
-            let first = table.connect_as(client);
-            table.advance(1);
-            let _more: Vec<Client> = (0..4).map(|_| table.connect_as(same)).collect();
-            assert_eq!(table.connections.table.len(), 3, "{client}");
-            assert_eq!(table.responder.counters.closed_for_own_newer, 3);
-            assert_eq!((&first).read(&mut [0]).unwrap(), 0, "the first one is closed");
-            table.connections.close_all(&mut table.responder);
-            assert!(table.connections.clients.is_empty());
-        }
-    }
-
-    #[test]
-    fn every_accepted_connection_is_open_or_counted_as_closed() {
-        let mut table = table();
-        let _clients = [(); 5].map(|()| table.connect());
-        table.connections.close_all(&mut table.responder);
-        let counters = table.responder.counters;
-        assert_eq!(counters.tcp_accepted, 5);
-        assert_eq!(counters.closed_for_newer + counters.closed_at_end, 5);
-    }
-}
+mod tests;
