@@ -13,14 +13,14 @@ mod signature;
 mod transfer;
 mod write;
 
-use crate::answer::{self, End, Reply, Scratch, Terms};
+use crate::answer::{self, End, OpenZones, Reply, Scratch, Terms};
 use crate::clock::Now;
 use crate::guard::acl::Acl;
 use crate::guard::cookie::Cookies;
 use crate::guard::per_zone::PerZone;
 use crate::guard::rrl::{Limiter, Passage};
 use crate::guard::tsig::Keys;
-use crate::name::Suffixes;
+use crate::name::{Name, Suffixes};
 use crate::transfer::{Outgoing, Writer};
 use crate::wire::compress::Compressor;
 use crate::wire::request::{Extras, Question, Reading, Request};
@@ -261,14 +261,18 @@ fn unsigned(
         Verdict::Refuse(reason) => refuse(&mut response, reason),
         Verdict::Tell(text) => tell(&mut response, text),
         Verdict::Answer(slot, zone) => {
-            let terms = terms(request, zones, *policy);
+            let is_closed = |apex: Name<'_>| setting.denies_zone(apex);
+            let is_closed: Option<&dyn Fn(Name<'_>) -> bool> =
+                if zone_acls.is_empty() { None } else { Some(&is_closed) };
+            let open = OpenZones { zones, is_closed };
+            let terms = terms(request, open, *policy);
             let question = transfer::in_one_message(request.question);
             write::version(&mut response, request, zone);
             response.set_apex(zone.apex());
             let mut reply = Reply::new(zone, question.name);
             answer::answer(&mut reply, question, hashes, terms, scratch);
             write::authority(&mut response, &reply, question);
-            let left_out = write::write(&mut response, &reply, zones, *policy, terms, scratch);
+            let left_out = write::write(&mut response, &reply, open, *policy, terms, scratch);
             see(&Seen { zones, question, reply: &reply, scratch, left_out });
             meter.read(&reply, question, hashes);
             answered(slot, reply.end)
@@ -320,7 +324,7 @@ fn refuse(response: &mut Response<'_>, reason: Reason) -> Reason {
 }
 
 /// How a question is to be answered: as its asker and the operator want it.
-fn terms<'z>(request: &Request<'_>, zones: &'z ZoneSet, policy: Policy) -> Terms<'z> {
+fn terms<'z>(request: &Request<'_>, zones: OpenZones<'z>, policy: Policy) -> Terms<'z> {
     Terms {
         dnssec_ok: request.edns.is_some_and(|edns| edns.dnssec_ok),
         beyond: Some(zones).filter(|_| policy.aliases_across_zones),

@@ -3,12 +3,11 @@
 //! With a referral go the addresses that the zone holds of the name servers it names: those within
 //! the cut must arrive, or the asker must be told that some are missing (RFC 9471 §3.1); the others
 //! are a kindness. With an answer go the addresses of what NS, MX and SRV records point at, from any
-//! zone served here, as a kindness too.
+//! zone served here that the asker may ask, as a kindness too.
 
-use super::{Reply, Scratch};
+use super::{OpenZones, Reply, Scratch};
 use crate::name::{Name, Suffixes};
 use crate::rr::table;
-use crate::zone::set::ZoneSet;
 use crate::zone::{Node, Position, Rrset};
 use arrayvec::ArrayVec;
 
@@ -49,7 +48,7 @@ pub fn of_targets<'z>(
     sets: impl Iterator<Item = Rrset<'z>>,
     reply: &Reply<'z>,
     scratch: &Scratch,
-    zones: &'z ZoneSet,
+    zones: OpenZones<'z>,
     mut take: impl FnMut(Name<'z>, Node<'z>, Rrset<'z>),
 ) {
     let mut given: ArrayVec<(Name<'z>, Rrset<'z>), KINDNESSES_MAX> = ArrayVec::new();
@@ -70,10 +69,9 @@ pub fn of_targets<'z>(
 }
 
 /// The node that answers for a name, where a zone here has authority over it.
-fn held<'z>(name: Name<'_>, zones: &'z ZoneSet) -> Option<Node<'z>> {
+fn held<'z>(name: Name<'_>, zones: OpenZones<'z>) -> Option<Node<'z>> {
     let hashes = Suffixes::of(name);
-    let (slot, _) = zones.find(name, &hashes, hashes.labels())?;
-    match slot.zone()?.locate(name, &hashes) {
+    match zones.nearest(name, table::A, &hashes)?.locate(name, &hashes) {
         Position::Exact(node) | Position::Wildcard { source: node, .. } => Some(node),
         _ => None,
     }

@@ -72,7 +72,7 @@ fn zone_of<'z>(
     zone: &'z Zone,
 ) -> Option<&'z Zone> {
     match terms.beyond {
-        Some(zones) => zones.nearest(name, question.rtype, hashes)?.0.zone(),
+        Some(zones) => zones.nearest(name, question.rtype, hashes),
         None => name.is_within(zone.apex()).then_some(zone),
     }
 }

@@ -9,16 +9,17 @@ pub mod additional;
 mod alias;
 pub mod identity;
 mod list;
+mod open;
 mod proof;
 
 pub use list::{Answers, Authorities, Data, Item, Owner};
+pub use open::OpenZones;
 pub use proof::Claim;
 
 use crate::name::{Name, NameBuf, Suffixes};
 use crate::rr::table;
 use crate::wire::codes::Rcode;
 use crate::wire::request::Question;
-use crate::zone::set::ZoneSet;
 use crate::zone::{Node, Position, Rrset, Zone};
 use arrayvec::ArrayVec;
 use std::fmt;
@@ -29,7 +30,7 @@ pub struct Terms<'z> {
     /// With signatures, and proofs of what is not there (RFC 3225).
     pub dnssec_ok: bool,
     /// The zones in which a chain goes on that leaves its own; none if it ends there.
-    pub beyond: Option<&'z ZoneSet>,
+    pub beyond: Option<OpenZones<'z>>,
 }
 
 /// A name of a chain, and what its zone says to it.

@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::guard::acl::Acl;
 use crate::guard::cookie::{Cookies, Proof};
 use crate::guard::per_zone::PerZone;
-use crate::name::Suffixes;
+use crate::name::{Name, Suffixes};
 use crate::rr::Class;
 use crate::wire::edns::{Edns, Opt};
 use crate::wire::request::{Fault, Header, Question, Request};
@@ -147,13 +147,19 @@ impl<'s> Setting<'s> {
     /// Whether the asker may not ask that: the rule of the zone decides, or the server's.
     fn denies(&self, question: Question<'_>, hashes: &Suffixes, zones: &ZoneSet) -> bool {
         let nearest = || zones.nearest(question.name, question.rtype, hashes);
-        let rule = match self.zone_acls.is_empty() {
-            true => None,
-            false => {
-                nearest().and_then(|(_, labels)| self.zone_acls.ask(question.name.suffix(labels)))
-            }
-        };
-        rule.unwrap_or(self.acl).denies(self.from.source.ip(), self.signed.key())
+        match if self.zone_acls.is_empty() { None } else { nearest() } {
+            Some((_, labels)) => self.denies_zone(question.name.suffix(labels)),
+            None => self.is_denied_by(self.acl),
+        }
+    }
+
+    /// Whether the asker may not ask the zone of that apex.
+    pub(super) fn denies_zone(&self, apex: Name<'_>) -> bool {
+        self.is_denied_by(self.zone_acls.ask(apex).unwrap_or(self.acl))
+    }
+
+    fn is_denied_by(&self, acl: &Acl) -> bool {
+        acl.denies(self.from.source.ip(), self.signed.key())
     }
 
     /// Where cookies are required, nothing is said over UDP to an address that may be made up. Who

@@ -3,12 +3,11 @@
 
 use super::Policy;
 use crate::answer::additional::{self, Need};
-use crate::answer::{Data, End, Item, Owner, Reply, Scratch, Terms};
+use crate::answer::{Data, End, Item, OpenZones, Owner, Reply, Scratch, Terms};
 use crate::rr::{Class, table};
 use crate::wire::edns::ZoneVersion;
 use crate::wire::request::{Question, Request};
 use crate::wire::response::{self, DoesNotFit, Response, Section};
-use crate::zone::set::ZoneSet;
 use crate::zone::{Rrset, Zone};
 
 /// Turns a reply into bytes. What does not fit and is needed sets TC (RFC 2181 §9); what is a
@@ -17,7 +16,7 @@ use crate::zone::{Rrset, Zone};
 pub(super) fn write(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
-    zones: &ZoneSet,
+    zones: OpenZones<'_>,
     policy: Policy,
     terms: Terms<'_>,
     scratch: &Scratch,
@@ -88,7 +87,7 @@ fn write_needed(
 fn write_kindnesses(
     response: &mut Response<'_>,
     reply: &Reply<'_>,
-    zones: &ZoneSet,
+    zones: OpenZones<'_>,
     policy: Policy,
     terms: Terms<'_>,
     scratch: &Scratch,
