@@ -99,6 +99,28 @@ fn a_file_written_over_is_live_once_it_is_closed() {
 }
 
 #[test]
+fn a_writer_who_pauses_is_waited_for_when_another_folder_goes() {
+    let lab = Lab::with(&["--recursive"]);
+    fs::create_dir(lab.path("sub")).unwrap();
+    lab.write("sub/third.zone", &zone(1, 7));
+    lab.becomes("www.third.", "192.0.2.7");
+    let mut file = File::create(lab.path("example.zone")).unwrap();
+    let text = zone(2, 2);
+    let (first, rest) = text.split_at(text.find("www").unwrap()); // a zone by itself
+    file.write_all(first.as_bytes()).unwrap();
+    fs::remove_dir_all(lab.path("sub")).unwrap();
+    lab.says("sub: is not there");
+    // this must stand still, and does so after whatever stood still since the folder went
+    lab.write(".new", &zone(2, 8));
+    fs::hard_link(lab.path(".new"), lab.path("new.zone")).unwrap();
+    lab.becomes("www.new.", "192.0.2.8");
+    assert_eq!(lab.ask("www.example."), "192.0.2.1", "{}", lab.server.log());
+    file.write_all(rest.as_bytes()).unwrap();
+    drop(file);
+    lab.becomes("www.example.", "192.0.2.2");
+}
+
+#[test]
 fn a_new_file_is_a_new_zone() {
     let lab = Lab::new();
     assert_eq!(lab.ask("www.new."), "rcode 5");

@@ -3,13 +3,14 @@
 //! A file that was renamed into place or closed after writing is whole at once. One that is being
 //! written is whole when its writer closes it, however long it pauses. Where nothing tells of the
 //! close (a change found by the sweep, a hard link, a network mount) a file counts as whole when it
-//! has stood still for a moment.
+//! has stood still for a moment. Where the close may have been missed, because events were lost, it must
+//! stand still for much longer: most likely the writer only pauses.
 //!
 //! ```text
 //!            Closed, Replaced
 //!   ┌───────────────────────────────────────────▶ ready
 //!   │  Modified ──▶ held ── Closed, Replaced ───▶   ▲
-//!   │               ▲                               │ stood still
+//!   │               ▲ └─ close missed? ─────────────┤ stood still
 //!   └─ Created, ────┴─▶ settling ───────────────────┘
 //!      Differs   Modified   └─ moved: settles anew
 //! ```
@@ -27,6 +28,9 @@ use std::time::{Duration, Instant};
 const SETTLE: Duration = Duration::from_millis(100);
 /// The same for an empty file: truncated a moment ago, most likely, with its text on the way.
 const SETTLE_EMPTY: Duration = Duration::from_secs(2);
+/// The same for a file that was being written when events were lost: longer than most pauses of a writer
+/// who is still there, and not long for one whose close was lost.
+const SETTLE_DOUBTED: Duration = Duration::from_secs(10);
 /// How long the close of a file is waited for that nobody writes to any more. It ends the wait when
 /// there is no close to come (`truncate(2)` changes a file without opening it), and it is longer
 /// than any transfer stalls before it is given up.
@@ -65,6 +69,8 @@ pub(super) struct Debounce {
 struct Wait {
     /// A writer has the file open.
     held: bool,
+    /// It may have closed the file unheard.
+    doubted: bool,
     since: Instant,
     until: Instant,
     /// As it was when the waiting began.
@@ -105,11 +111,11 @@ impl Debounce {
     ) -> BTreeSet<Arc<Path>> {
         for (file, wait) in self.waits.iter_mut().filter(|(_, wait)| wait.until <= now) {
             let fingerprint = look(file);
-            if wait.held || fingerprint == wait.fingerprint {
+            if wait.held && !wait.doubted || fingerprint == wait.fingerprint {
                 self.ready.insert(file.clone());
                 self.settled.insert(file.clone());
             } else {
-                (wait.fingerprint, wait.until) = (fingerprint, now + settle_time(fingerprint));
+                wait.settle(fingerprint, now);
             }
         }
         let ready = std::mem::take(&mut self.ready);
@@ -146,10 +152,19 @@ impl Debounce {
         self.settled.contains(file)
     }
 
-    /// Forgets who is writing: events were lost, or a folder is watched no longer, and a close may have
-    /// been among what was not heard.
-    pub(super) fn forget_writers(&mut self) {
-        self.waits.retain(|_, wait| !wait.held);
+    /// Events about these files were lost, or their folder is watched no longer: a close may have been
+    /// among what was not heard, and the writer may just as well still be there. `look` tells how a file
+    /// is now.
+    pub(super) fn doubt_writers(
+        &mut self,
+        now: Instant,
+        is_meant: impl Fn(&Path) -> bool,
+        mut look: impl FnMut(&Path) -> Option<Fingerprint>,
+    ) {
+        for (file, wait) in self.waits.iter_mut().filter(|(file, w)| w.held && is_meant(file)) {
+            wait.doubted = true;
+            wait.settle(look(file), now);
+        }
     }
 
     /// The files that a writer has kept open for so long that people wonder; each once.
@@ -167,10 +182,9 @@ impl Debounce {
         self.ready.remove(file);
         let until = now + CLOSE_WAIT_MAX;
         match self.waits.get_mut(file) {
-            Some(wait) if wait.held => wait.until = until,
+            Some(wait) if wait.held => (wait.doubted, wait.until) = (false, until),
             _ => {
-                let wait = Wait { held: true, since: now, until, fingerprint: None, told: false };
-                self.waits.insert(file.clone(), wait);
+                drop(self.waits.insert(file.clone(), Wait { held: true, until, ..Wait::new(now) }))
             }
         }
     }
@@ -179,17 +193,27 @@ impl Debounce {
         let waits_already =
             self.waits.get(file).is_some_and(|wait| wait.held || wait.fingerprint == seen);
         if !waits_already && !self.ready.contains(file) {
-            let until = now + settle_time(seen);
-            let wait = Wait { held: false, since: now, until, fingerprint: seen, told: false };
+            let mut wait = Wait::new(now);
+            wait.settle(seen, now);
             self.waits.insert(file.clone(), wait);
         }
     }
 }
 
-fn settle_time(seen: Option<Fingerprint>) -> Duration {
-    match seen {
-        Some(Fingerprint { size: 0, .. }) => SETTLE_EMPTY,
-        _ => SETTLE,
+impl Wait {
+    fn new(now: Instant) -> Wait {
+        let (held, doubted, told) = (false, false, false);
+        Wait { held, doubted, since: now, until: now, fingerprint: None, told }
+    }
+
+    /// The file, so now, must stand still from now on.
+    fn settle(&mut self, seen: Option<Fingerprint>, now: Instant) {
+        let time = match seen {
+            _ if self.doubted => SETTLE_DOUBTED,
+            Some(Fingerprint { size: 0, .. }) => SETTLE_EMPTY,
+            _ => SETTLE,
+        };
+        (self.fingerprint, self.until) = (seen, now + time);
     }
 }
 
@@ -274,14 +298,34 @@ mod tests {
     }
 
     #[test]
-    fn lost_events_forget_the_writer() {
+    fn a_writer_who_keeps_a_file_open_is_told_once() {
         let (mut debounce, now) = (Debounce::default(), Instant::now());
         let file: Arc<Path> = Arc::from(Path::new("a.zone"));
         debounce.note(&file, Modified, now);
         assert!(debounce.is_held(&file) && debounce.long_held(now).is_empty());
         assert_eq!(debounce.long_held(now + HELD_NOTE_AFTER).len(), 1);
         assert!(debounce.long_held(now + HELD_NOTE_AFTER).is_empty(), "told once");
-        debounce.forget_writers();
-        assert!(!debounce.is_held(&file));
+    }
+
+    #[test]
+    fn after_lost_events_a_written_file_must_stand_still_for_long_unless_its_writer_is_heard_again()
+    {
+        let (start, mut size) = (Instant::now(), 4);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let [file, other] = ["a.zone", "b.zone"].map(|file| Arc::from(Path::new(file)));
+        let mut debounce = Debounce::default();
+        debounce.note(&file, Modified, start);
+        debounce.note(&other, Modified, start);
+        debounce.doubt_writers(start, |path| *path == *file, |_| print(size));
+        debounce.note(&file, differs(4), at(1));
+        size = 5;
+        assert!(debounce.due(at(10), |_| print(size)).is_empty() && debounce.is_held(&file));
+        assert_eq!(debounce.due(at(20), |_| print(size)), [file.clone()].into(), "one was meant");
+        debounce.note(&file, Modified, at(20));
+        debounce.doubt_writers(at(20), |_| true, |_| print(size));
+        debounce.note(&file, Modified, at(21));
+        assert_eq!(debounce.due(at(90), |_| print(size)), [other].into());
+        debounce.note(&file, Closed, at(90));
+        assert_eq!(debounce.due(at(90), |_| print(size)), [file].into());
     }
 }

@@ -184,7 +184,7 @@ impl Library {
                 Hit::Sweep => self.sweep_by(now),
                 Hit::SweepLater => self.sweep_by(now + SWEEP_GAP),
                 Hit::Lost => {
-                    self.debounce.forget_writers();
+                    self.debounce.doubt_writers(now, |_| true, Fingerprint::of);
                     self.sweep_by(now);
                     step.notices.push(Notice::EventsLost);
                 }
@@ -443,19 +443,42 @@ mod tests {
         assert_eq!(kinds(&later.notices), ["Rejected", "ReloadedAll"], "which is waited for");
     }
 
-    #[test]
-    fn a_writer_in_a_folder_that_is_watched_no_longer_holds_nothing() {
-        let dir = folder(&["sub/a.zone"]);
-        let paths = vec![dir.path().join("sub")];
+    /// A folder that is watched, with that file held by a writer.
+    fn written(dir: &TempDir, file: &str, now: Instant) -> (Library, Arc<Path>) {
+        let paths = vec![dir.path().join("sub"), dir.path().join("more")];
         let sources = Sources { paths, ..Sources::default() };
         let (mut library, _) = Library::load_all_with(read, sources, Options::default());
-        let file = library.listing.files[0].path.clone();
-        library.sweep(Instant::now(), &mut Step::default());
-        library.debounce.note(&file, Touch::Modified, Instant::now());
-        library.sweep(Instant::now(), &mut Step::default());
+        library.sweep(now, &mut Step::default());
+        let file: Arc<Path> = dir.path().join(file).into();
+        library.debounce.note(&file, Touch::Modified, now);
+        (library, file)
+    }
+
+    #[test]
+    fn a_writer_is_waited_for_when_another_folder_goes() {
+        let (dir, now) = (folder(&["sub/a.zone", "sub/b.zone"]), Instant::now());
+        fs::create_dir(dir.path().join("more")).unwrap();
+        let (mut library, file) = written(&dir, "sub/a.zone", now);
+        fs::remove_dir(dir.path().join("more")).unwrap();
+        library.sweep(now, &mut Step::default());
+        library.step(now + Duration::from_secs(60));
         assert!(library.is_held(&file), "its close will be heard");
+    }
+
+    #[test]
+    fn a_writer_in_a_folder_that_is_watched_no_longer_holds_nothing_in_the_end() {
+        let (dir, now) = (folder(&["sub/a.zone"]), Instant::now());
+        let (mut library, file) = written(&dir, "sub/a.zone", now);
         fs::rename(dir.path().join("sub"), dir.path().join("away")).unwrap();
-        library.sweep(Instant::now(), &mut Step::default());
-        assert!(!library.is_held(&file));
+        library.sweep(now, &mut Step::default());
+        fs::write(dir.path().join("away/a.zone"), "2 1\nend").unwrap();
+        fs::rename(dir.path().join("away"), dir.path().join("sub")).unwrap();
+        let told = |library: &mut Library, seconds| {
+            let step = library.step(now + Duration::from_secs(seconds));
+            kinds(&step.notices).contains(&"Reloaded".to_string())
+        };
+        assert!(!told(&mut library, 1) && library.is_held(&file), "it may only pause");
+        library.sweep(now, &mut Step::default());
+        assert!((2..60).any(|seconds| told(&mut library, seconds)));
     }
 }

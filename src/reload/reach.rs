@@ -89,6 +89,16 @@ impl Reach {
         }
     }
 
+    /// Whether the watches of these directories tell what happens to a file.
+    pub(super) fn is_told(&self, file: &Path, dirs: &BTreeSet<PathBuf>) -> bool {
+        let in_folder =
+            |dir: &PathBuf| self.folders.get(dir).map(PathBuf::as_path) == file.parent();
+        let by_name = |(step, files): (&PathBuf, &Vec<Arc<Path>>)| {
+            dirs.contains(parent(step)) && files.iter().any(|of| **of == *file)
+        };
+        dirs.iter().any(in_folder) || !dirs.is_empty() && self.files.iter().any(by_name)
+    }
+
     fn add_folder(&mut self, folder: &Path) {
         if let Ok(absolute) = std::path::absolute(folder) {
             self.add_dir(&absolute);

@@ -65,12 +65,12 @@ impl Library {
         for _ in 0..LIST_TRIES {
             let listing = self.sources.list();
             self.see(&listing, now, step);
+            let before = std::mem::take(&mut self.reach);
             armed = self.arm(listing);
             let ended = self.watch.take_ended();
-            if ended {
-                self.debounce.forget_writers();
-            }
-            if ended || armed.news {
+            let is_meant = |file: &Path| before.is_told(file, &ended);
+            self.debounce.doubt_writers(now, is_meant, Fingerprint::of);
+            if !ended.is_empty() || armed.news {
                 self.trust.forget();
             }
             if !armed.news {

@@ -49,7 +49,7 @@ pub(super) struct Watch {
     /// Other paths of these directories.
     aliases: HashMap<PathBuf, Vec<PathBuf>>,
     /// See [`Watch::take_ended`].
-    ended: bool,
+    ended: BTreeSet<PathBuf>,
     /// Why events cannot be had, until people are told.
     complaint: Option<String>,
     complained: bool,
@@ -80,7 +80,7 @@ impl Watch {
             inbox: inbox.clone(),
             armed: HashMap::new(),
             aliases: HashMap::new(),
-            ended: false,
+            ended: BTreeSet::new(),
             complaint: None,
             complained: false,
         };
@@ -101,15 +101,15 @@ impl Watch {
                 paths.entry(id).or_default().push(dir);
             }
         }
-        let mut wanted = HashMap::new();
-        self.aliases.clear();
+        let (mut wanted, mut aliases) = (HashMap::new(), HashMap::new());
         for (id, mut paths) in paths {
             let known = paths.iter().position(|path| self.armed.get(*path) == Some(&id));
             let path = paths.swap_remove(known.unwrap_or(0)).clone();
-            self.aliases.insert(path.clone(), paths.into_iter().cloned().collect());
+            aliases.insert(path.clone(), paths.into_iter().cloned().collect());
             wanted.insert(path, id);
         }
         self.drop_all_but(&wanted);
+        self.aliases = aliases;
         self.add(wanted)
     }
 
@@ -132,9 +132,9 @@ impl Watch {
         hits
     }
 
-    /// Whether a directory's watch ended since this was asked last: who writes there, and closes, is not
-    /// heard any more.
-    pub(super) fn take_ended(&mut self) -> bool {
+    /// The directories whose watch ended since this was asked last, by all of their paths: who writes
+    /// there, and closes, is not heard any more.
+    pub(super) fn take_ended(&mut self) -> BTreeSet<PathBuf> {
         std::mem::take(&mut self.ended)
     }
 
@@ -152,7 +152,7 @@ impl Watch {
             if !stays {
                 // an error says that the watch ended with its directory, which is as good
                 let _ = watcher.unwatch(path);
-                self.ended = true;
+                self.ended.extend(all_paths_of(path, &self.aliases));
             }
             stays
         });
@@ -195,7 +195,7 @@ impl Watch {
                 let below = dir.starts_with(path);
                 if below {
                     let _ = watcher.unwatch(dir);
-                    self.ended = true;
+                    self.ended.extend(all_paths_of(dir, &self.aliases));
                 }
                 !below
             });
@@ -216,6 +216,12 @@ impl Watch {
             self.complaint = Some(complaint(path, error));
         }
     }
+}
+
+/// A watched directory by its own path and the others.
+fn all_paths_of(dir: &Path, aliases: &HashMap<PathBuf, Vec<PathBuf>>) -> Vec<PathBuf> {
+    let others = aliases.get(dir).into_iter().flatten().cloned();
+    std::iter::once(dir.to_path_buf()).chain(others).collect()
 }
 
 /// Takes an event from the watcher's thread; wakes the worker if it has nothing to take yet.
@@ -382,9 +388,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (commands, _woken) = std::sync::mpsc::channel();
         let mut watch = Watch::new(WatchMode::Notify, commands);
-        watch.arm(&BTreeSet::from([dir.path().to_path_buf()]));
-        assert!(!watch.take_ended());
+        let [path, alias] = [dir.path().join("a"), dir.path().join("b")];
+        std::fs::create_dir(&path).unwrap();
+        std::os::unix::fs::symlink("a", &alias).unwrap();
+        let both = BTreeSet::from([path, alias]);
+        watch.arm(&both);
+        assert!(watch.take_ended().is_empty());
         watch.arm(&BTreeSet::new());
-        assert!(watch.take_ended() && !watch.take_ended());
+        assert_eq!(watch.take_ended(), both, "two paths of one directory");
+        assert!(watch.take_ended().is_empty());
     }
 }
