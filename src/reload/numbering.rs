@@ -146,6 +146,13 @@ impl Library {
         }
     }
 
+    /// Writes the serials once more, if that failed.
+    pub(super) fn retry_serials(&mut self, step: &mut Step) {
+        if self.memory.failing {
+            self.save_serials(step);
+        }
+    }
+
     /// Forgets the zones that are gone for good: without a file and without a copy.
     pub(super) fn forget_serials(&mut self) {
         let Some(copies) = &self.options.copies else { return };
@@ -299,6 +306,17 @@ mod tests {
         fs::write(lab.dir.path().join("z/a.zone"), "41 3\nend").unwrap();
         let (lab, kinds) = Lab::over(lab.dir);
         assert_eq!((lab.slot(), &kinds[0][..]), ("live 43".into(), "Copy(SerialsUnusable"));
+    }
+
+    #[test]
+    fn serials_that_could_not_be_written_are_written_later() {
+        let mut lab = Lab::new("41 1\nend");
+        let in_the_way = lab.dir.path().join("state/serials.new");
+        fs::create_dir(&in_the_way).unwrap();
+        assert_eq!(lab.save("41 2\nend"), "live 42");
+        fs::remove_dir(&in_the_way).unwrap();
+        lab.reload();
+        assert_eq!(lab.killed_and_started_with("41 3\nend").slot(), "live 43");
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Outlet {
             (self.wake)();
             self.under_way += 1;
         }
+        let asked = notices.iter().any(|notice| matches!(notice, Notice::ReloadedAll { .. }));
         for notice in notices {
             match notice {
                 Notice::ReloadedAll { .. } => self.waiting.push(notice),
@@ -52,6 +53,9 @@ impl Outlet {
         self.say_what_waited();
         if let Some(saver) = &self.saver {
             saver.tell(jobs);
+            if asked {
+                saver.retry();
+            }
         }
         taken
     }

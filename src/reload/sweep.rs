@@ -48,6 +48,7 @@ impl Library {
         step.notices.extend(why.into_iter().map(polled));
         let held = self.debounce.long_held(now).into_iter();
         step.notices.extend(held.map(|file| Notice::HeldOpen { file }));
+        self.retry_serials(step);
         self.swept = now;
         self.sweep_at = match self.options.watch {
             WatchMode::Off => None,

@@ -56,6 +56,7 @@ fn run(mut library: Library, mut outlet: Outlet) {
             break;
         }
     }
+    library.retry_serials(&mut Step::default());
     outlet.end();
 }
 
