@@ -57,7 +57,44 @@ impl Library {
     }
 
     fn reloaded_all(&self, writing: usize) -> Notice {
-        let (zones, files) = self.claims.counts();
+        let (zones, files) = self.claims.counts(|file| self.listing.get(file).is_some());
         Notice::ReloadedAll { zones, rejected: files.saturating_sub(zones), writing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::testing::read;
+    use crate::reload::{Options, Sources, WatchMode};
+    use std::fs;
+
+    #[test]
+    fn what_cannot_be_read_is_rejected() {
+        let dir = tempfile::tempdir().unwrap();
+        let [zones, away] = ["zones", "away"].map(|name| dir.path().join(name));
+        fs::create_dir(&zones).unwrap();
+        let write = |name: &str| fs::write(zones.join(name), "1 1\nend").unwrap();
+        ["a.zone", "b.zone"].iter().for_each(|name| write(name));
+        let sources = Sources { paths: vec![zones.clone()], ..Sources::default() };
+        let options = Options { watch: WatchMode::Off, ..Options::default() };
+        let (mut library, _) = Library::load_all_with(read, sources, options);
+        let mut told = || {
+            let mut step = Step::default();
+            library.reload_all(Instant::now(), &mut step);
+            step.notices.extend(library.step(Instant::now()).notices);
+            let last = step.notices.pop();
+            let Some(Notice::ReloadedAll { zones, rejected, .. }) = last else {
+                panic!("{last:?}")
+            };
+            [zones, rejected]
+        };
+        assert_eq!(told(), [2, 0]);
+        fs::rename(&zones, &away).unwrap();
+        assert_eq!(told(), [0, 2], "a folder that is gone");
+        fs::rename(&away, &zones).unwrap();
+        assert_eq!(told(), [2, 0]);
+        fs::remove_file(zones.join("a.zone")).unwrap();
+        assert_eq!(told(), [1, 1], "it may be on its way, as its folder came back a moment ago");
     }
 }

@@ -131,9 +131,11 @@ impl Claims {
         })
     }
 
-    /// How many zones are served as their files say, and how many zone files there are.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        let live = |held: &&Held| held.zone.is_some() && !held.stale && held.orphaned.is_none();
+    /// How many zones are served as their files say, which must be `seen`, and how many zone files
+    /// there are.
+    pub(super) fn counts(&self, seen: impl Fn(&Path) -> bool) -> (usize, usize) {
+        let is_good = |held: &Held| held.zone.is_some() && !held.stale && held.orphaned.is_none();
+        let live = |held: &&Held| is_good(held) && seen(&held.by);
         let there = self.files.values().filter(|file| file.gone.is_none());
         (self.zones.values().filter(live).count(), there.count())
     }

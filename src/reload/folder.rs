@@ -11,7 +11,7 @@
 use crate::sandbox;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, FileType, Metadata};
-use std::io;
+use std::io::{self, ErrorKind::PermissionDenied};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -276,8 +276,10 @@ struct Lister {
 
 impl Lister {
     fn folder(&mut self, folder: &Path, depth: usize) {
-        let Some(id) = dir_id(folder) else {
-            return self.note(folder, Folder::Missing);
+        let id = match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => (metadata.dev(), metadata.ino()),
+            Ok(_) => return self.note(folder, Folder::Missing),
+            Err(error) => return self.note(folder, Folder::of_error(folder, &error)),
         };
         if depth > DEPTH_MAX || self.seen.contains_key(&id) {
             return;
@@ -285,7 +287,10 @@ impl Lister {
         self.seen.insert(id, folder.to_path_buf());
         let outcome = match self.entries(folder, depth) {
             Ok(count) => Folder::Listed(count),
-            Err(error) => Folder::of_error(folder, &error),
+            Err(error) => {
+                self.listing.files.retain(|file| parent(&file.path) != folder);
+                Folder::of_error(folder, &error)
+            }
         };
         self.note(folder, outcome);
     }
@@ -297,7 +302,7 @@ impl Lister {
             let (path, kind) = (entry.path(), entry.file_type()?);
             let by_name = is_zone_file(&entry.file_name());
             let hidden = entry.file_name().as_bytes().starts_with(b".");
-            if by_name && !kind.is_dir() && self.entry(&path, kind) {
+            if by_name && !kind.is_dir() && self.entry(&path, kind)? {
                 count += 1;
             } else if self.recursive && !hidden && (kind.is_dir() || path.is_dir()) {
                 self.folder(&path, depth + 1);
@@ -306,17 +311,21 @@ impl Lister {
         Ok(count)
     }
 
-    /// Takes a file that is called as zone files are; false if it is something else after all.
-    fn entry(&mut self, path: &Path, kind: FileType) -> bool {
+    /// Takes a file that is called as zone files are; false if it is something else after all. An error
+    /// says that the folder lets nobody look at its files.
+    fn entry(&mut self, path: &Path, kind: FileType) -> io::Result<bool> {
         let looked = (self.looks || !kind.is_file()).then(|| fs::metadata(path));
         let fingerprint = match looked {
-            Some(Ok(metadata)) if !metadata.is_file() => return false,
+            Some(Ok(metadata)) if !metadata.is_file() => return Ok(false),
             Some(Ok(metadata)) => Some(Fingerprint::new(&metadata)),
+            Some(Err(error)) if kind.is_file() && error.kind() == PermissionDenied => {
+                return Err(io::Error::other(format!("its files cannot be looked at: {error}")));
+            }
             Some(Err(_)) | None => None,
         };
         let apart = kind.is_symlink();
         self.listing.files.push(ZoneFile { path: path.into(), apart, fingerprint });
-        true
+        Ok(true)
     }
 
     /// Takes a file of the command line, under the path that its folder was listed by, if it was.
@@ -348,7 +357,9 @@ impl Lister {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use tempfile::TempDir;
 
     fn tree(files: &[&str]) -> TempDir {
@@ -384,6 +395,28 @@ mod tests {
         assert_eq!(names(&dir, &by_name), names(&dir, &flat));
         let deep = sources(&dir, &[""], true).list();
         assert_eq!(names(&dir, &deep), ["a.zone", "b.zone", "dangling.zone", "sub/c.zone"]);
+    }
+
+    #[test]
+    fn a_folder_whose_files_nobody_may_look_at_is_unreadable() {
+        let dir = tree(&["a.zone", "b.zone", "sub/c.zone"]);
+        let allow = |mode| fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+        let sources = sources(&dir, &[""], true);
+        let is_list_denied = || {
+            // root may look at everything, until it gives that up; this binds one thread
+            let [effective, permitted, inheritable] = [CapabilitySet::empty(); 3];
+            set_capabilities(None, CapabilitySets { effective, permitted, inheritable }).unwrap();
+            let listing = sources.list();
+            let why = listing.folders.get(&dir.path().join("")).cloned();
+            listing.files.is_empty() && matches!(why, Some(Folder::Unreadable(_)))
+        };
+        let denied = |mode| {
+            allow(mode);
+            std::thread::scope(|scope| scope.spawn(is_list_denied).join().unwrap())
+        };
+        let seen = [0o755, 0o644, 0o000].map(denied);
+        allow(0o755);
+        assert_eq!(seen, [false, true, true]);
     }
 
     #[test]

@@ -166,7 +166,7 @@ pub enum Notice {
     ReloadedAll {
         /// How many zones are served as their files say.
         zones: usize,
-        /// How many files are not served.
+        /// How many files are not served, or were not seen.
         rejected: usize,
         /// How many of the files somebody is writing.
         writing: usize,

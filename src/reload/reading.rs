@@ -5,6 +5,7 @@ use super::load::{Earlier, Loaded, origin_of};
 use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
 use std::fs;
+use std::io::{Error, ErrorKind::NotADirectory, ErrorKind::NotFound};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,8 +70,10 @@ impl Reading {
     }
 }
 
+/// Whether a file is there, for all that is known: one that nobody may look at may be.
 fn is_there(file: &Path) -> bool {
-    fs::symlink_metadata(file).is_ok()
+    let missing = |error: &Error| matches!(error.kind(), NotFound | NotADirectory);
+    !fs::symlink_metadata(file).is_err_and(|error| missing(&error))
 }
 
 /// What a file gives, even if its reading panics, and what it includes.

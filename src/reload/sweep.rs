@@ -114,8 +114,10 @@ impl Library {
             let known = self.claims.version(&file.path);
             let is_as_known = known.is_some_and(|known| known.file == file.fingerprint);
             if !is_as_known && !self.is_gathered_as(&file.path, file.fingerprint) {
-                if !self.debounce.awaits(&file.path) && !self.queue.contains(&file.path) {
-                    let before = known.and_then(|known| known.file);
+                let before = known.and_then(|known| known.file);
+                let was_seen = known.is_none() || before.is_some(); // else it could not be looked at
+                let is_due = self.debounce.awaits(&file.path) || self.queue.contains(&file.path);
+                if was_seen && !is_due {
                     self.trust.found(&file.path, [before, file.fingerprint], now);
                 }
                 self.debounce.note(&file.path, Touch::Differs(file.fingerprint), now);
