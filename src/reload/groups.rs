@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 /// How long the files of a group must have been left alone: longer than a script takes from one to the
 /// next, and short enough to wait for.
-const QUIET: Duration = Duration::from_secs(1);
+pub(super) const QUIET: Duration = Duration::from_secs(1);
 /// How long that is tried where one file or the other is always being changed.
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -233,74 +233,8 @@ fn hold_back(file: &Path, loaded: &mut Loaded, broken: &Path) {
 mod tests {
     use super::*;
     use crate::reload::debounce::Touch;
-    use crate::reload::notice::Notice;
-    use crate::reload::testing::{kinds, read};
-    use crate::reload::{Choices, Options, Sources, WatchMode};
+    use crate::reload::testing::{Lab, REMOVE_AFTER, choices, kinds, told};
     use std::fs;
-    use tempfile::TempDir;
-
-    /// How long zones are served whose files are gone.
-    const REMOVE_AFTER: Duration = Duration::from_secs(10);
-
-    /// A library without events whose zones `a.` and `b.` belong together, and `c.` to none.
-    struct Lab {
-        dir: TempDir,
-        library: Library,
-        now: Instant,
-    }
-
-    impl Lab {
-        fn new(files: &[(&str, &str)]) -> (Lab, Vec<String>) {
-            let dir = tempfile::tempdir().unwrap();
-            fs::create_dir(dir.path().join("z")).unwrap();
-            files.iter().for_each(|(file, text)| fs::write(dir.path().join(file), text).unwrap());
-            let paths = vec![dir.path().join("z")];
-            let options = Options {
-                watch: WatchMode::Off,
-                remove_after: REMOVE_AFTER,
-                choices: choices(&["a.", "b."]),
-                ..Options::default()
-            };
-            let sources = Sources { paths, ..Sources::default() };
-            let (library, step) = Library::load_all_with(read, sources, options);
-            (Lab { dir, library, now: Instant::now() }, kinds(&step.notices))
-        }
-
-        fn write(&self, file: &str, text: &str) {
-            fs::write(self.dir.path().join("z").join(file), text).unwrap();
-        }
-
-        /// Reads everything again, and what came of it at once and after a quiet second.
-        fn reload(&mut self) -> [Vec<String>; 2] {
-            let mut step = Step::default();
-            self.library.reload_all(self.now, &mut step);
-            [Duration::ZERO, QUIET].map(|after| {
-                self.now += after;
-                step.notices.extend(self.library.step(self.now).notices);
-                told(&std::mem::take(&mut step.notices))
-            })
-        }
-
-        /// The serials that are served, in the order of the zones' names.
-        fn serials(&self) -> Vec<u32> {
-            let zones = self.library.zones();
-            let zones = zones.filter_map(|held| Some((held.apex.to_string(), held.zone?.serial())));
-            zones.collect::<BTreeMap<_, _>>().into_values().collect()
-        }
-    }
-
-    fn choices(zones: &[&str]) -> Choices {
-        let mut choices = Choices::default();
-        zones.iter().for_each(|zone| choices.groups.set(zone.parse().unwrap(), "both".into()));
-        choices
-    }
-
-    /// The kinds of notices, but for files that hold what they held.
-    fn told(notices: &[Notice]) -> Vec<String> {
-        let mut kinds = kinds(notices);
-        kinds.retain(|kind| kind != "Unchanged");
-        kinds
-    }
 
     const GOOD: [&str; 3] = ["1 1\nend", "2 1\nend", "3 1\nend"];
 

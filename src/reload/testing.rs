@@ -3,17 +3,21 @@
 use super::Step;
 use super::claims::Claims;
 use super::folder::{Fingerprint, Presence};
+use super::groups::QUIET;
 use super::load::{Earlier, Loaded, load};
 use super::notice::Notice;
 use super::serial::{Numbering, Policies};
 use super::version::Version;
+use super::{Choices, Library, Options, Sources, WatchMode};
 use crate::diag::{Diagnostic, Report, Severity, Span, codes};
 use crate::name::NameBuf;
 use crate::zone::Zone;
 use crate::zone::set::{Slot, ZoneSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// How long a test waits before it fails: far more than a loaded machine needs.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -172,4 +176,72 @@ pub(super) fn shown(zones: &ZoneSet, apex: &str) -> String {
         Some(Slot::Broken) => "broken".into(),
         None => String::new(),
     }
+}
+
+/// How long zones are served whose files are gone.
+pub(super) const REMOVE_AFTER: Duration = Duration::from_secs(10);
+
+/// A library without events whose zones `a.` and `b.` belong together, and `c.` to none.
+pub(super) struct Lab {
+    pub(super) dir: TempDir,
+    pub(super) library: Library,
+    pub(super) now: Instant,
+}
+
+impl Lab {
+    pub(super) fn new(files: &[(&str, &str)]) -> (Lab, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("z")).unwrap();
+        files.iter().for_each(|(file, text)| fs::write(dir.path().join(file), text).unwrap());
+        let paths = vec![dir.path().join("z")];
+        let options = Options {
+            watch: WatchMode::Off,
+            remove_after: REMOVE_AFTER,
+            choices: choices(&["a.", "b."]),
+            ..Options::default()
+        };
+        let sources = Sources { paths, ..Sources::default() };
+        let (library, step) = Library::load_all_with(read, sources, options);
+        (Lab { dir, library, now: Instant::now() }, kinds(&step.notices))
+    }
+
+    pub(super) fn write(&self, file: &str, text: &str) {
+        fs::write(self.dir.path().join("z").join(file), text).unwrap();
+    }
+
+    pub(super) fn remove(&self, file: &str) {
+        fs::remove_file(self.dir.path().join("z").join(file)).unwrap();
+    }
+
+    /// Reads everything again, and what came of it at once and after a quiet second.
+    pub(super) fn reload(&mut self) -> [Vec<String>; 2] {
+        let mut step = Step::default();
+        self.library.reload_all(self.now, &mut step);
+        [Duration::ZERO, QUIET].map(|after| {
+            self.now += after;
+            step.notices.extend(self.library.step(self.now).notices);
+            told(&std::mem::take(&mut step.notices))
+        })
+    }
+
+    /// The serials that are served, in the order of the zones' names.
+    pub(super) fn serials(&self) -> Vec<u32> {
+        let zones = self.library.zones();
+        let zones = zones.filter_map(|held| Some((held.apex.to_string(), held.zone?.serial())));
+        zones.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+}
+
+/// The choice that these zones belong together.
+pub(super) fn choices(zones: &[&str]) -> Choices {
+    let mut choices = Choices::default();
+    zones.iter().for_each(|zone| choices.groups.set(zone.parse().unwrap(), "both".into()));
+    choices
+}
+
+/// The kinds of notices, but for files that hold what they held.
+pub(super) fn told(notices: &[Notice]) -> Vec<String> {
+    let mut kinds = kinds(notices);
+    kinds.retain(|kind| kind != "Unchanged");
+    kinds
 }
