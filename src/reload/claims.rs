@@ -19,7 +19,7 @@
 
 use super::Step;
 use super::copies::saver::Job;
-use super::load::{Earlier, Known, Loaded, origin_of};
+use super::load::{Earlier, Known, Loaded, is_named_after};
 use super::notice::{Notice, Serving};
 use super::serial::{Numbered, Numbering, SerialStep};
 use super::version::Version;
@@ -27,7 +27,7 @@ use crate::diag::Report;
 use crate::name::NameBuf;
 use crate::zone::Zone;
 use crate::zone::set::Slot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ use std::time::{Duration, Instant};
 pub(super) struct File {
     pub(super) version: Version,
     pub(super) outcome: Outcome,
+    /// Whether it has held the zone that it claims.
+    has_held: bool,
     /// What is known for its next reading, if it is large.
     pub(super) known: Option<Known>,
     /// Since when it is not in its folder any more.
@@ -257,11 +259,11 @@ impl Claims {
         let before = self.files.get(file);
         let again = before.is_some_and(|old| !old.is_good() && old.version == version);
         let former = before.and_then(|old| old.outcome.apex());
-        let keeps = before.is_some_and(File::is_good)
+        let keeps = before.is_some_and(|old| old.has_held)
             || former.as_ref().is_some_and(|apex| self.serves(apex, file));
         let claim = if keeps { former.clone() } else { apex.or(former.clone()) };
         let outcome = Outcome::Bad(claim.clone().map(Box::new));
-        self.files.insert(file.clone(), File::new(version, outcome));
+        self.files.insert(file.clone(), File { has_held: keeps, ..File::new(version, outcome) });
         if let Some(former) = former.filter(|former| Some(former) != claim.as_ref()) {
             self.leave(&former, file, now, step);
         }
@@ -298,17 +300,6 @@ impl Claims {
             step.serve(apex, Slot::Stale(zone.clone()));
         }
         Serving::LastGood { serial: zone.serial() }
-    }
-
-    /// A file that claimed `apex` claims another zone now. What was served goes on for a while; what
-    /// was never served goes to the next claimant, or ends, at once.
-    fn leave(&mut self, apex: &NameBuf, file: &Arc<Path>, now: Instant, step: &mut Step) {
-        match self.zones.get(apex) {
-            Some(held) if held.by == *file && held.zone.is_none() => {
-                self.bequeath(BTreeMap::from([(apex.clone(), None)]), step);
-            }
-            _ => self.orphan(apex, file, now, step),
-        }
     }
 }
 
@@ -400,7 +391,8 @@ impl Held {
 
 impl File {
     fn new(version: Version, outcome: Outcome) -> File {
-        File { version, outcome, known: None, gone: None }
+        let has_held = matches!(outcome, Outcome::Good(_));
+        File { version, outcome, has_held, known: None, gone: None }
     }
 
     /// Whether it is there, good, and holds the zone.
@@ -421,10 +413,6 @@ impl Outcome {
             Outcome::Bad(apex) => apex.as_deref().cloned(),
         }
     }
-}
-
-pub(super) fn is_named_after(file: &Path, apex: &NameBuf) -> bool {
-    origin_of(file).as_ref() == Some(apex)
 }
 
 #[cfg(test)]
@@ -454,6 +442,17 @@ mod tests {
         assert_eq!((play.slot("a."), play.slot("b.")), (String::new(), "broken".into()));
         assert_eq!(play.good("z/a.zone", "c.", 1), ["Loaded", "Removed"]);
         assert_eq!((play.slot("b."), play.slot("c.")), (String::new(), "live 1".into()));
+    }
+
+    #[test]
+    fn a_second_file_that_is_broken_claims_what_it_held_however_often_it_is_read() {
+        let mut play = Play::new();
+        play.good("z/a.zone", "a.", 1);
+        play.good("z/old.zone", "a.", 1);
+        for _ in 0..2 {
+            assert_eq!(play.bad("z/old.zone", "old."), ["Rejected"]);
+            assert_eq!((play.slot("a."), play.slot("old.")), ("live 1".into(), String::new()));
+        }
     }
 
     #[test]

@@ -115,7 +115,8 @@ impl Library {
         if ending || self.sweep_at.is_some_and(|at| at <= now) {
             self.sweep(now, &mut step);
             let told_before = step.notices.len();
-            self.claims.expire(now, &mut step);
+            let heirs = self.claims.expire(now, &mut step);
+            self.queue.extend(heirs);
             if ending {
                 self.free_held_back();
             }

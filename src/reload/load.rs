@@ -247,6 +247,11 @@ pub fn origin_of(path: &Path) -> Option<NameBuf> {
     text::parse(stem.as_bytes(), Some(Name::ROOT)).ok()
 }
 
+/// Whether a path says that it is about this zone.
+pub(super) fn is_named_after(file: &Path, apex: &NameBuf) -> bool {
+    origin_of(file).as_ref() == Some(apex)
+}
+
 /// A file whose last line has no line end may have been cut by whoever copied it.
 fn find_cuts(report: &mut Report) {
     let Report { sources, findings } = report;

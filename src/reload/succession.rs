@@ -3,14 +3,16 @@
 //! Files vanish for a moment all the time: editors remove before they write, deployments move a
 //! folder away and put another in its place. So a zone outlives its file by `remove_after`, and
 //! coming back in time is as if nothing had happened. Then the zone goes to another file that claims
-//! it, or ends. The same holds for a zone whose file speaks of another zone now.
+//! it, or ends; if that file is broken, the last good version goes on. The same holds for a zone whose file speaks of another zone now.
 
 use super::Step;
-use super::claims::{Claims, File, Held, Outcome, is_named_after};
+use super::claims::{Claims, File, Held, Outcome};
 use super::folder::Presence;
+use super::load::is_named_after;
 use super::notice::Notice;
 use super::serial::SerialStep;
 use crate::name::NameBuf;
+use crate::zone::Zone;
 use crate::zone::set::{Change, Slot};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,15 +53,16 @@ impl Claims {
     }
 
     /// Ends the zones whose files have been away for long enough, or gives them to the next
-    /// claimant. The files must just have been looked at ([`Claims::see`]).
-    pub(super) fn expire(&mut self, now: Instant, step: &mut Step) {
+    /// claimant. The files must just have been looked at ([`Claims::see`]). Gives those that are to be
+    /// read once more.
+    pub(super) fn expire(&mut self, now: Instant, step: &mut Step) -> Vec<Arc<Path>> {
         let over = |since: Instant| now >= since + self.remove_after;
         let ends = |held: &Held| held.orphaned.is_some_and(over);
         let ended = self.zones.iter().filter(|(_, held)| ends(held));
         let heirs: BTreeMap<NameBuf, Option<Arc<Path>>> =
             ended.map(|(apex, _)| (apex.clone(), None)).collect();
         self.files.retain(|_, file| !file.gone.is_some_and(over));
-        self.bequeath(heirs, step);
+        self.bequeath(heirs, step)
     }
 
     /// The file that may hold `apex` claims it no more: the time runs.
@@ -80,6 +83,24 @@ impl Claims {
         }
     }
 
+    /// A file that claimed `apex` claims another zone now. What was served goes on for a while; what
+    /// was never served goes to the next claimant, or ends, at once.
+    pub(super) fn leave(
+        &mut self,
+        apex: &NameBuf,
+        file: &Arc<Path>,
+        now: Instant,
+        step: &mut Step,
+    ) {
+        match self.zones.get(apex) {
+            Some(held) if held.by == *file && held.zone.is_none() => {
+                let heirs = self.bequeath(BTreeMap::from([(apex.clone(), None)]), step);
+                debug_assert!(heirs.is_empty(), "there is no version to compare with");
+            }
+            _ => self.orphan(apex, file, now, step),
+        }
+    }
+
     /// The file that may hold `apex` is back.
     fn restore(&mut self, apex: &NameBuf, file: &Arc<Path>, step: &mut Step) {
         if let Some(held) = self.zones.get_mut(apex)
@@ -91,14 +112,15 @@ impl Claims {
     }
 
     /// Gives each of these zones to the file that is to hold it: one that is good before one that
-    /// is not, then the one named after the zone, then the first by name. Without one it ends.
-    pub(super) fn bequeath(
+    /// is not, then the one named after the zone, then the first by name. Without one it ends. Gives
+    /// the files that are to be read once more.
+    fn bequeath(
         &mut self,
         mut heirs: BTreeMap<NameBuf, Option<Arc<Path>>>,
         step: &mut Step,
-    ) {
+    ) -> Vec<Arc<Path>> {
         if heirs.is_empty() {
-            return;
+            return Vec::new();
         }
         for (path, file) in self.files.iter().filter(|(_, file)| file.gone.is_none()) {
             let Some(apex) = file.outcome.apex() else {
@@ -111,9 +133,8 @@ impl Claims {
                 *best = Some(path.clone());
             }
         }
-        for (apex, heir) in heirs {
-            self.inherit(apex, heir, step);
-        }
+        let heirs = heirs.into_iter();
+        heirs.filter_map(|(apex, heir)| self.inherit(apex, heir, step)).collect()
     }
 
     fn rank<'a>(&self, path: &'a Arc<Path>, apex: &NameBuf) -> (bool, bool, &'a Path) {
@@ -121,45 +142,79 @@ impl Claims {
         (!good, !is_named_after(path, apex), path)
     }
 
-    fn inherit(&mut self, apex: NameBuf, heir: Option<Arc<Path>>, step: &mut Step) {
-        let Some(held) = self.zones.remove(&apex) else {
-            return;
-        };
+    /// Gives a zone to its heir, which is to be read once more if that is not all.
+    fn inherit(
+        &mut self,
+        apex: NameBuf,
+        heir: Option<Arc<Path>>,
+        step: &mut Step,
+    ) -> Option<Arc<Path>> {
+        let held = self.zones.remove(&apex)?;
         let Some(file) = heir else {
             step.changes.push(Change { apex: apex.clone(), slot: None });
             step.notices.push(Notice::Removed { apex, file: held.by });
-            return;
+            return None;
         };
-        match self.files.get(&file).map(|file| &file.outcome) {
-            Some(Outcome::Good(zone)) => {
-                let mut zone = zone.clone();
-                let old = held.zone.unwrap_or_else(|| zone.clone());
-                let numbered = self.numbering.of(&zone, old.serial(), Some(&old));
-                if let Some((serial, _)) = numbered {
-                    Arc::make_mut(&mut zone).set_serial(serial);
-                }
-                step.serve(&apex, Slot::Live(zone.clone()));
-                self.zones.insert(apex.clone(), Held::live(&file, &zone));
-                step.notices.push(Notice::TookOver {
-                    apex,
-                    file,
-                    before: held.by,
-                    serial: (old.serial(), zone.serial()),
-                    numbered: numbered.map(|(_, numbered)| numbered),
-                    step: SerialStep::of(&old, &zone),
-                });
+        match (self.files.get(&file).map(|file| &file.outcome), &held.zone) {
+            (Some(Outcome::Good(zone)), _) => {
+                let zone = zone.clone();
+                self.take_over(apex, held, file, zone, step);
+                None
             }
-            _ => {
+            (_, Some(zone)) => {
+                step.serve(&apex, Slot::Stale(zone.clone()));
+                self.hand_over(apex, held, &file);
+                Some(file)
+            }
+            (_, None) => {
                 step.notices.push(Notice::Removed { apex: apex.clone(), file: held.by });
                 self.fail(&apex, &file, step);
+                None
             }
         }
+    }
+
+    /// A good heir serves its own version.
+    fn take_over(
+        &mut self,
+        apex: NameBuf,
+        held: Held,
+        file: Arc<Path>,
+        mut zone: Arc<Zone>,
+        step: &mut Step,
+    ) {
+        let old = held.zone.unwrap_or_else(|| zone.clone());
+        let numbered = self.numbering.of(&zone, old.serial(), Some(&old));
+        if let Some((serial, _)) = numbered {
+            Arc::make_mut(&mut zone).set_serial(serial);
+        }
+        step.serve(&apex, Slot::Live(zone.clone()));
+        self.zones.insert(apex.clone(), Held::live(&file, &zone));
+        step.notices.push(Notice::TookOver {
+            apex,
+            file,
+            before: held.by,
+            serial: (old.serial(), zone.serial()),
+            numbered: numbered.map(|(_, numbered)| numbered),
+            step: SerialStep::of(&old, &zone),
+        });
+    }
+
+    /// A broken heir has the last good version go on, as a file does that breaks. Its next reading
+    /// tells what is wrong with it, though that was told before: now it matters.
+    fn hand_over(&mut self, apex: NameBuf, held: Held, file: &Arc<Path>) {
+        if let Some(file) = self.files.get_mut(file) {
+            file.version.file = None;
+        }
+        let held = Held { by: file.clone(), stale: true, orphaned: None, ..held };
+        self.zones.insert(apex, held);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::reload::testing::Play;
+    use crate::diag::Severity;
+    use crate::reload::testing::{Lab, Play, REMOVE_AFTER, kinds};
 
     fn two_zones() -> Play {
         let mut play = Play::new();
@@ -247,11 +302,31 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_heir_is_one_too() {
+    fn a_broken_heir_gets_the_last_good_version() {
         let mut play = two_zones();
         play.bad("z/other.zone", "a.");
         play.later(0, &["z/a.zone"]);
-        assert_eq!(play.later(10, &["z/a.zone"]), ["Removed"]);
-        assert_eq!(play.slot("a."), "broken");
+        play.later(10, &["z/a.zone"]);
+        assert_eq!(play.slot("a."), "stale 1");
+        assert!(play.claims.deadline().is_none());
+        play.bad("z/other.zone", "a.");
+        assert_eq!(play.slot("a."), "stale 1");
+        assert_eq!(play.good("z/other.zone", "a.", 2), ["Reloaded"]);
+        assert_eq!(play.slot("a."), "live 2");
+    }
+
+    #[test]
+    fn a_broken_heir_is_told_of_with_its_reason() {
+        let good = "1 1\nend";
+        let (mut lab, _) = Lab::new(&[("z/a.zone", good), ("z/c.zone", good)]);
+        lab.remove("c.zone");
+        lab.write("new.zone", "broken\napex c.\n");
+        lab.reload();
+        lab.now += REMOVE_AFTER;
+        let notices = lab.library.step(lab.now).notices;
+        assert_eq!(kinds(&notices), ["Rejected"]);
+        let text = notices[0].text(Severity::Warning);
+        assert!(text.contains("not loaded; c. goes on as of serial 1 (1 error)"), "{text}");
+        assert!(text.contains("error[Z101]: broken"), "{text}");
     }
 }
