@@ -81,6 +81,11 @@ impl Connection {
     /// Goes on with a transfer, or answers complete queries as far as their answers find room.
     pub fn answer(&mut self, responder: &mut Responder) {
         self.go_on(responder);
+        self.answer_queries(responder);
+        self.inbox.compact();
+    }
+
+    fn answer_queries(&mut self, responder: &mut Responder) {
         while self.transfer.is_none() && self.has_room() {
             let Some(query) = self.inbox.take() else {
                 return;
@@ -245,6 +250,15 @@ mod tests {
             u16::from_be_bytes([answer[0], answer[1]])
         };
         std::iter::from_fn(|| inbox.take().map(id)).collect()
+    }
+
+    #[test]
+    fn a_long_query_leaves_no_memory_behind() {
+        let (mut connection, mut responder) = setup();
+        let long = [&[0xff, 0xff][..], &query(1)[2..], &vec![0; 0xffff - 27]].concat();
+        connection.receive(&long, &mut responder);
+        assert_eq!(ids(connection.outgoing()), [1]);
+        assert!(connection.inbox.capacity() <= 4096, "{}", connection.inbox.capacity());
     }
 
     #[test]

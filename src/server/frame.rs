@@ -22,11 +22,7 @@ pub struct Inbox {
 impl Inbox {
     /// Adds what was read.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
-        if self.bytes.is_empty() {
-            self.bytes.shrink_to(KEPT_LEN_MAX);
-        }
+        self.compact();
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -37,6 +33,17 @@ impl Inbox {
         Some(&self.bytes[range])
     }
 
+    /// Gives back the memory of messages that were taken. Where part of one is left, the next read
+    /// finds room beside it.
+    pub fn compact(&mut self) {
+        if self.start > 0 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+            let kept = if self.bytes.is_empty() { KEPT_LEN_MAX } else { 2 * KEPT_LEN_MAX };
+            self.bytes.shrink_to(kept);
+        }
+    }
+
     /// Whether [`take`](Inbox::take) would give a message.
     pub fn has_message(&self) -> bool {
         whole_message(&self.bytes, self.start).is_some()
@@ -45,6 +52,12 @@ impl Inbox {
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Inbox::default();
+    }
+
+    /// Octets of memory that it holds.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 }
 
@@ -152,11 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_inbox_keeps_little_memory() {
-        let mut inbox = Inbox::default();
-        inbox.push(&[&[0xff, 0xff][..], &vec![0; 0xffff]].concat());
-        assert!(inbox.take().is_some());
-        inbox.push(&[]);
-        assert!(inbox.bytes.capacity() <= KEPT_LEN_MAX);
+    fn an_inbox_keeps_little_memory_for_what_was_taken() {
+        for (rest, kept) in [(0, KEPT_LEN_MAX), (1, 2 * KEPT_LEN_MAX)] {
+            let mut inbox = Inbox::default();
+            inbox.push(&[&[0xff, 0xff][..], &vec![0; 0xffff + rest]].concat());
+            assert!(inbox.take().is_some());
+            inbox.compact();
+            assert!(inbox.capacity() <= kept, "{}", inbox.capacity());
+        }
     }
 }
