@@ -15,8 +15,9 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Connections accepted per listener within one turn of the loop.
-const ACCEPTS_MAX: usize = 32;
+/// Connections accepted within one turn of the loop, half as many as get a turn: each may need two, to
+/// be answered and to be closed, and a flood of them makes nobody wait for longer and longer.
+const ACCEPTS_MAX: usize = super::tcp::TURNS_MAX / 2;
 
 /// For how long accepting pauses when descriptors or memory are used up and closing a connection
 /// of ours did not help.
@@ -58,9 +59,10 @@ impl Acceptor {
         self.resume
     }
 
-    /// Accepts who is there, up to a bound.
+    /// Accepts who is there, up to a bound: one of `listeners` has its share.
     pub(super) fn turn(
         &mut self,
+        listeners: usize,
         connections: &mut Connections,
         registry: &Registry,
         responder: &mut Responder,
@@ -69,7 +71,7 @@ impl Acceptor {
             self.resume = None;
         }
         let mut made_room = false;
-        for _ in 0..ACCEPTS_MAX {
+        for _ in 0..ACCEPTS_MAX.div_ceil(listeners) {
             if !self.is_ready() {
                 return;
             }

@@ -27,6 +27,10 @@ use std::time::Instant;
 /// connection holds less than 200 kB.
 pub(super) const OUTBOX_LEN_MAX: usize = 64 * 1024;
 
+/// Queries answered before others have their turn. An answer that is short may have cost much, so the
+/// room for answers alone bounds no time.
+pub(super) const ANSWERS_MAX: usize = 32;
+
 /// Octets that a client must take for it to count as activity, unless it takes all that waits. Who
 /// reads an octet now and then holds a connection no longer than who reads nothing.
 const TAKEN_LEN_MIN: usize = 4096;
@@ -59,6 +63,8 @@ pub struct Connection {
     /// The last message of the transfer is made.
     transfer_made: bool,
     end: Option<End>,
+    /// A query has come.
+    asked: bool,
     active: Instant,
 }
 
@@ -68,8 +74,18 @@ impl Connection {
         let peer = Peer { transport: Transport::Tcp, source };
         let (inbox, outbox, transfer) = (Inbox::default(), Vec::new(), None);
         let (written, taken, transfer_made, end) = (0, 0, false, None);
-        let active = now;
-        Connection { peer, inbox, outbox, written, taken, transfer, transfer_made, end, active }
+        Connection {
+            peer,
+            inbox,
+            outbox,
+            written,
+            taken,
+            transfer,
+            transfer_made,
+            end,
+            asked: false,
+            active: now,
+        }
     }
 
     /// Takes what was read, and answers what is complete.
@@ -78,7 +94,8 @@ impl Connection {
         self.answer(responder);
     }
 
-    /// Goes on with a transfer, or answers complete queries as far as their answers find room.
+    /// Goes on with a transfer, or answers complete queries as far as their answers find room, some at
+    /// a time.
     pub fn answer(&mut self, responder: &mut Responder) {
         self.go_on(responder);
         self.answer_queries(responder);
@@ -86,11 +103,14 @@ impl Connection {
     }
 
     fn answer_queries(&mut self, responder: &mut Responder) {
-        while self.transfer.is_none() && self.has_room() {
+        for _ in 0..ANSWERS_MAX {
+            if self.transfer.is_some() || !self.has_room() {
+                return;
+            }
             let Some(query) = self.inbox.take() else {
                 return;
             };
-            (self.active, self.taken) = (responder.now, 0);
+            (self.asked, self.active, self.taken) = (true, responder.now, 0);
             let (peer, mut answered) = (self.peer, Answered::Not);
             let is_framed = frame::append(&mut self.outbox, |out| {
                 answered = responder.answer(query, peer, out);
@@ -134,6 +154,11 @@ impl Connection {
     /// The transfer that its end cuts off, if there is one.
     pub(super) fn take_transfer(&mut self) -> Option<Outgoing> {
         self.transfer.take().map(|outgoing| *outgoing)
+    }
+
+    /// Whether a query has come.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked
     }
 
     /// Whether a transfer is under way.
@@ -252,6 +277,25 @@ mod tests {
         std::iter::from_fn(|| inbox.take().map(id)).collect()
     }
 
+    /// What was read comes, and is answered in as many turns as that takes.
+    fn receive(connection: &mut Connection, bytes: &[u8], responder: &mut Responder) {
+        connection.receive(bytes, responder);
+        while connection.has_backlog() {
+            connection.answer(responder);
+        }
+    }
+
+    #[test]
+    fn a_turn_answers_some_queries_and_the_next_one_goes_on() {
+        let (mut connection, mut responder) = setup();
+        let many: Vec<u8> = (0..100).flat_map(query).collect();
+        connection.receive(&many, &mut responder);
+        assert_eq!(responder.counters.tcp_queries, ANSWERS_MAX as u64);
+        assert!(connection.has_backlog() && !connection.wants_input());
+        receive(&mut connection, &[], &mut responder);
+        assert_eq!(ids(connection.outgoing()), (0..100).collect::<Vec<u16>>());
+    }
+
     #[test]
     fn a_long_query_leaves_no_memory_behind() {
         let (mut connection, mut responder) = setup();
@@ -277,7 +321,7 @@ mod tests {
     fn a_client_that_does_not_read_is_neither_read_nor_answered_further() {
         let (mut connection, mut responder) = setup();
         let many: Vec<u8> = (0..20_000).flat_map(query).collect();
-        connection.receive(&many, &mut responder);
+        receive(&mut connection, &many, &mut responder);
         assert!(!connection.wants_input() && !connection.has_backlog());
         let waiting = connection.outgoing().len();
         assert!((OUTBOX_LEN_MAX..OUTBOX_LEN_MAX + 65_537).contains(&waiting), "{waiting}");
@@ -297,7 +341,7 @@ mod tests {
         let (mut connection, mut responder) = setup();
         let some: Vec<u8> = (0..100).flat_map(query).collect();
         for _ in 0..1000 {
-            connection.receive(&some, &mut responder);
+            receive(&mut connection, &some, &mut responder);
             connection.wrote(connection.outgoing().len() - 1, responder.now);
         }
         assert!(connection.outbox.len() < 200_000, "{}", connection.outbox.len());
@@ -347,7 +391,7 @@ mod tests {
         assert_eq!(connection.idle_since(), later, "all of it");
 
         let many: Vec<u8> = (0..1000).flat_map(query).collect();
-        connection.receive(&many, &mut responder);
+        receive(&mut connection, &many, &mut responder);
         let part = TAKEN_LEN_MIN / 2;
         for (taken, expected) in [(part, responder.now), (part - 1, responder.now), (1, later)] {
             connection.wrote(taken, later);

@@ -6,7 +6,7 @@
 //! as examples of edge-triggered polling do, would starve all others under load.
 //!
 //! ```text
-//!   poll ─▶ mark ─▶ zone changes ─▶ UDP: 8 batches ─▶ accept: 32 ─▶ streams: 16 × 4 KiB ─▶ idle ─┐
+//!   poll ─▶ mark ─▶ zone changes ─▶ UDP: 8 batches ─▶ accept: 32 ─▶ streams: 64 × 4 KiB ─▶ idle ─┐
 //!    ▲      no timeout while anything is marked, else until the next connection is idle too long │
 //!    └───────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
@@ -315,9 +315,9 @@ impl Server {
         for port in &mut self.udp {
             port.turn(&mut self.batch, &mut self.responder);
         }
-        let registry = self.poll.registry();
+        let (registry, listeners) = (self.poll.registry(), self.tcp.len());
         for acceptor in &mut self.tcp {
-            acceptor.turn(&mut self.connections, registry, &mut self.responder);
+            acceptor.turn(listeners, &mut self.connections, registry, &mut self.responder);
         }
         self.connections.turn(&mut self.responder);
         self.connections.expire(&mut self.responder);

@@ -1,13 +1,14 @@
 //! TCP connections with their sockets: who may hold one, for how long, and whose turn is it?
 //!
 //! What a connection does with bytes stands in [`connection`](super::connection); here are the
-//! sockets. Events only mark a connection as ready; it then
-//! gets a short turn (one read, one write) and goes to the end of the queue if there is more, so a
-//! thousand busy connections share the loop and none of them, nor all together, keeps it from UDP.
+//! sockets. Events only mark a connection as ready if there is something to do; it then gets a short
+//! turn (one read, one write) and goes to the end of the queue if there is more, so a thousand busy
+//! connections share the loop and none of them, nor all together, keeps it from UDP.
 //!
 //! Strangers open connections, so nothing here waits for them. One that is idle for too long is
 //! closed, and the fuller the table the sooner; when it is full, the one that has been idle longest
 //! makes room for the new one, because a newcomer asks at once and an old idler may never ask again.
+//! Newcomers that do not ask go before those who have asked, and nobody goes whose turn is due.
 //! A client that has as many as one may have makes room among its own.
 
 use super::closing::Closing;
@@ -18,24 +19,32 @@ use super::{Event, Limits};
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 use slab::Slab;
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Octets per read: some 140 queries. With [`TURNS_MAX`] it bounds what streams may ask within one
-/// turn of the loop to about 2,000 queries, a millisecond's work; for so long the receive buffers
-/// of the UDP sockets can hold what comes.
+/// Octets per read: some 140 queries.
 const READ_LEN: usize = 4096;
 
 /// Connections that get a turn within one turn of the loop.
-const TURNS_MAX: usize = 16;
+pub(super) const TURNS_MAX: usize = 64;
+
+/// Queries in streams after which no further connection gets a turn within one turn of the loop. The
+/// costliest take a quarter of a millisecond each, and for some ten milliseconds the receive buffers of
+/// the UDP sockets can hold what comes.
+const QUERIES_MAX: u64 = 128;
+
+/// How many times as long as it is, the time counts that a connection is idle which has not asked yet.
+/// A newcomer asks with its first segment, so one that has not for 10 ms is as one that asked a second
+/// ago; and however many those are that ask in time, a newcomer has some milliseconds.
+const SILENCE_WEIGHT: u32 = 100;
 
 /// All open connections.
 pub(super) struct Connections {
     table: Slab<Entry>,
-    /// Those that have something to do. A key may have been closed meanwhile, or stand here for a
-    /// connection that got the same key since; a turn for nothing does no harm.
+    /// Those that have something to do, each once.
     ready: VecDeque<usize>,
     /// How many connections each client has. The keys are hashed with a seed of this process.
     clients: HashMap<IpAddr, usize>,
@@ -90,10 +99,14 @@ impl Connections {
         let Some(entry) = self.table.get_mut(key) else {
             return;
         };
-        entry.readable = true; // an error or hang-up shows in reading or writing
-        entry.writable = true;
-        entry.read_closed |= event.is_read_closed() || event.is_error();
-        self.enqueue(key);
+        // An error or hang-up shows in reading or writing.
+        let (reads, writes) = (event.is_read_closed(), event.is_write_closed());
+        entry.readable |= event.is_readable() || reads || event.is_error();
+        entry.writable |= event.is_writable() || writes || event.is_error();
+        entry.read_closed |= reads || event.is_error();
+        if entry.has_work() {
+            self.enqueue(key);
+        }
     }
 
     /// Whether a connection needs another turn before waiting for events.
@@ -110,13 +123,15 @@ impl Connections {
     pub(super) fn turn(&mut self, responder: &mut Responder) {
         let idle_max_ds = u16::try_from(self.idle_max().as_millis() / 100).unwrap_or(u16::MAX);
         responder.state.tcp_idle_ds = Some(idle_max_ds);
+        let queries_max = responder.counters.tcp_queries + QUERIES_MAX;
         for _ in 0..self.ready.len().min(TURNS_MAX) {
+            if responder.counters.tcp_queries >= queries_max {
+                return;
+            }
             let Some(key) = self.ready.pop_front() else {
                 return;
             };
-            let Some(entry) = self.table.get_mut(key) else {
-                continue;
-            };
+            let entry = &mut self.table[key];
             entry.queued = false;
             match entry.turn(&mut self.read_buffer, responder) {
                 Step::Wait => {}
@@ -191,7 +206,7 @@ impl Connections {
 
     /// Closes the connection that has been idle longest; whether there was one.
     pub(super) fn close_idlest(&mut self, responder: &mut Responder) -> bool {
-        let Some((key, _)) = self.idlest(|_| true) else {
+        let Some(key) = self.idlest(responder.now, |_| true) else {
             return false;
         };
         self.close(key, Closing::ForNewer, responder);
@@ -199,16 +214,17 @@ impl Connections {
     }
 
     fn close_idlest_of(&mut self, client: IpAddr, responder: &mut Responder) {
-        if let Some((key, _)) = self.idlest(|entry| entry.client == client) {
+        if let Some(key) = self.idlest(responder.now, |entry| entry.client == client) {
             self.close(key, Closing::ForOwnNewer, responder);
         }
     }
 
-    /// Of the connections that count, the one that has been idle longest, and since when.
-    fn idlest(&self, counts: impl Fn(&Entry) -> bool) -> Option<(usize, Instant)> {
+    /// Of the connections that count, the one that has been idle longest; one whose turn is due only
+    /// if there is no other.
+    fn idlest(&self, now: Instant, counts: impl Fn(&Entry) -> bool) -> Option<usize> {
         let counting = self.table.iter().filter(|(_, entry)| counts(entry));
-        let since = counting.map(|(key, entry)| (key, entry.connection.idle_since()));
-        since.min_by_key(|&(_, since)| since)
+        let rank = |entry: &Entry| (entry.queued, Reverse(entry.idle_for(now)));
+        counting.min_by_key(|(_, entry)| rank(entry)).map(|(key, _)| key)
     }
 
     fn enqueue(&mut self, key: usize) {
@@ -221,7 +237,10 @@ impl Connections {
 
     /// Closes a connection. The kernel forgets its registration with the socket.
     fn close(&mut self, key: usize, why: Closing, responder: &mut Responder) {
-        let Entry { client, mut connection, .. } = self.table.remove(key);
+        let Entry { client, mut connection, queued, .. } = self.table.remove(key);
+        if queued {
+            self.ready.retain(|&ready| ready != key);
+        }
         if let Some(outgoing) = connection.take_transfer() {
             let to = connection.source();
             let line = || format!("not all was sent to {to}: {outgoing}, then {why}");
@@ -269,8 +288,20 @@ impl Entry {
         if let Some(end) = self.connection.finished() {
             return Step::Close(Closing::Finished(end));
         }
-        let input = self.readable && self.connection.wants_input();
-        if input || self.connection.has_backlog() { Step::Again } else { Step::Wait }
+        if self.has_work() { Step::Again } else { Step::Wait }
+    }
+
+    /// Whether a turn would do anything.
+    fn has_work(&self) -> bool {
+        self.readable && self.connection.wants_input()
+            || self.writable && !self.connection.outgoing().is_empty()
+            || self.connection.has_backlog()
+    }
+
+    /// For how long it counts as idle when somebody must make room.
+    fn idle_for(&self, now: Instant) -> Duration {
+        let idle = now.saturating_duration_since(self.connection.idle_since());
+        if self.connection.has_asked() { idle } else { idle * SILENCE_WEIGHT }
     }
 
     fn read(&mut self, buffer: &mut [u8], responder: &mut Responder) -> io::Result<()> {

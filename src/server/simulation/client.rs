@@ -2,7 +2,7 @@
 
 use super::Dice;
 use crate::reload::load::{Lints, load_text};
-use crate::server::connection::{Connection, OUTBOX_LEN_MAX};
+use crate::server::connection::{ANSWERS_MAX, Connection, OUTBOX_LEN_MAX};
 use crate::server::responder::Responder;
 use crate::zone::Zone;
 use std::collections::VecDeque;
@@ -172,7 +172,9 @@ impl Client {
             self.read(dice, responder);
         }
         self.write(dice, responder.now);
-        for _ in before..responder.counters.tcp_queries {
+        let answered = responder.counters.tcp_queries - before;
+        assert!(answered <= 2 * ANSWERS_MAX as u64, "{answered} answers in one turn");
+        for _ in 0..answered {
             self.held -= self.lengths.pop_front().expect("a message that was sent");
         }
         self.connection.finished().is_some()

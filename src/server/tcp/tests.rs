@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::respond::{Policy, State};
+use crate::server::connection::ANSWERS_MAX;
 use std::net::TcpStream as Client;
 use std::time::Duration;
 
@@ -29,7 +30,36 @@ fn table_for(connections_max: usize, per_client_max: usize) -> Table {
     }
 }
 
+/// A query for `smith.edu. NS`, behind its length.
+const QUERY: &[u8] =
+    b"\x00\x1b\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x05smith\x03edu\x00\x00\x02\x00\x01";
+
 impl Table {
+    /// Polls as the loop does, until that made something so.
+    fn hear_until(&mut self, met: impl Fn(&Table) -> bool) {
+        let (mut events, start) = (mio::Events::with_capacity(64), Instant::now());
+        while !met(self) {
+            assert!(start.elapsed() < Duration::from_secs(20), "it never comes");
+            self.poll.poll(&mut events, Some(Duration::from_millis(10))).unwrap();
+            for event in &events {
+                let Event::Connection(key) = Event::from(event.token()) else {
+                    panic!("{event:?}")
+                };
+                self.connections.wake(key, event);
+            }
+        }
+    }
+
+    /// Asks, and has the answer.
+    fn ask(&mut self, mut client: &Client) {
+        let answers = self.responder.counters.tcp_answers;
+        client.write_all(QUERY).unwrap();
+        self.hear_until(|table| table.connections.is_ready());
+        self.connections.turn(&mut self.responder);
+        assert_eq!(self.responder.counters.tcp_answers, answers + 1);
+        client.read_exact(&mut [0; 29]).unwrap();
+    }
+
     fn connect(&mut self) -> Client {
         self.connect_as("127.0.0.1")
     }
@@ -127,4 +157,63 @@ fn every_accepted_connection_is_open_or_counted_as_closed() {
     let counters = table.responder.counters;
     assert_eq!(counters.tcp_accepted, 5);
     assert_eq!(counters.closed_for_newer + counters.closed_at_end, 5);
+}
+
+#[test]
+fn a_connection_is_ready_when_there_is_something_to_do_and_never_after_its_end() {
+    let mut table = table();
+    let mut client = table.connect();
+    table.hear_until(|table| table.connections.table[0].writable);
+    assert!(!table.connections.is_ready(), "nothing is asked");
+    client.write_all(QUERY).unwrap();
+    table.hear_until(|table| table.connections.is_ready());
+    table.connections.close_idlest(&mut table.responder);
+    assert!(!table.connections.is_ready(), "it is closed");
+}
+
+#[test]
+fn who_has_asked_keeps_its_place_before_newcomers_that_do_not() {
+    let mut table = table_for(4, 10);
+    let asker = table.connect();
+    table.ask(&asker);
+    table.responder.now += Duration::from_millis(500);
+    let _silent: Vec<Client> = (0..20)
+        .map(|_| {
+            table.responder.now += Duration::from_millis(10);
+            table.connect()
+        })
+        .collect();
+    assert_eq!(table.responder.counters.closed_for_newer, 17);
+    table.ask(&asker);
+}
+
+#[test]
+fn who_has_asked_and_waits_for_its_turn_does_not_make_room() {
+    let mut table = table();
+    let mut asker = table.connect();
+    asker.write_all(QUERY).unwrap();
+    table.hear_until(|table| table.connections.is_ready());
+    let _silent: Vec<Client> = (0..5)
+        .map(|_| {
+            table.responder.now += Duration::from_millis(10);
+            table.connect()
+        })
+        .collect();
+    table.connections.turn(&mut table.responder);
+    assert_eq!(table.responder.counters.tcp_answers, 1);
+}
+
+#[test]
+fn a_turn_of_the_loop_answers_some_queries_and_the_next_ones_the_rest() {
+    let mut table = table_for(10, 10);
+    let clients: Vec<Client> = (0..10).map(|_| table.connect()).collect();
+    clients.iter().for_each(|mut client| client.write_all(&QUERY.repeat(500)).unwrap());
+    table.hear_until(|table| table.connections.ready.len() == 10);
+    while table.responder.counters.tcp_answers < 5000 {
+        table.hear_until(|table| table.connections.is_ready());
+        let before = table.responder.counters.tcp_queries;
+        table.connections.turn(&mut table.responder);
+        let answered = table.responder.counters.tcp_queries - before;
+        assert!(answered < QUERIES_MAX + 2 * ANSWERS_MAX as u64, "{answered} in one turn");
+    }
 }
