@@ -318,8 +318,13 @@ impl Entry {
         Ok(())
     }
 
+    /// Writes what waits, unless more comes with the next turn: what was asked at once is answered at
+    /// once (RFC 7766 §6.2.1.1).
     fn write(&mut self, now: Instant) -> io::Result<()> {
-        while self.writable && !self.connection.outgoing().is_empty() {
+        while self.writable
+            && !self.connection.outgoing().is_empty()
+            && !self.connection.has_backlog()
+        {
             match self.stream.write(self.connection.outgoing()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(len) => self.connection.wrote(len, now),

@@ -192,7 +192,7 @@ impl Client {
     }
 
     pub(super) fn write(&mut self, dice: &mut Dice, now: Instant) {
-        while !self.connection.outgoing().is_empty() {
+        while !self.connection.outgoing().is_empty() && !self.connection.has_backlog() {
             let len = dice.up_to(self.connection.outgoing().len().min(self.room));
             if len == 0 {
                 return; // it would block

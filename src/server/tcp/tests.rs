@@ -217,3 +217,17 @@ fn a_turn_of_the_loop_answers_some_queries_and_the_next_ones_the_rest() {
         assert!(answered < QUERIES_MAX + 2 * ANSWERS_MAX as u64, "{answered} in one turn");
     }
 }
+
+#[test]
+fn what_was_asked_at_once_is_written_when_all_of_it_is_answered() {
+    let mut table = table();
+    let mut client = table.connect();
+    client.write_all(&QUERY.repeat(3 * ANSWERS_MAX)).unwrap();
+    table.hear_until(|table| table.connections.is_ready());
+    table.connections.turn(&mut table.responder);
+    assert!(!table.connections.table[0].connection.outgoing().is_empty());
+    while table.connections.is_ready() {
+        table.connections.turn(&mut table.responder);
+    }
+    client.read_exact(&mut vec![0; 3 * ANSWERS_MAX * 29]).unwrap();
+}
