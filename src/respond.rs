@@ -236,7 +236,7 @@ fn unsigned(
     let signed = &verified.signature;
     let setting =
         Setting { from, now, identity, acl, transfer_acl, zone_acls, signed, cookies, tcp_idle_ds };
-    let mut meter = Meter::new(limiter.as_mut(), from, now, settled);
+    let mut meter = Meter::new(limiter.as_mut(), from, now, verified.asked_len(), settled);
     let request = match query(&verified.reading, &setting, &mut meter, out) {
         Ok(request) => request,
         Err(outcome) => return outcome,
@@ -261,9 +261,8 @@ fn unsigned(
         Verdict::Refuse(reason) => refuse(&mut response, reason),
         Verdict::Tell(text) => tell(&mut response, text),
         Verdict::Answer(slot, zone) => {
-            let is_closed = |apex: Name<'_>| setting.denies_zone(apex);
-            let is_closed: Option<&dyn Fn(Name<'_>) -> bool> =
-                if zone_acls.is_empty() { None } else { Some(&is_closed) };
+            let is_closed: &dyn Fn(Name<'_>) -> bool = &|apex| setting.denies_zone(apex);
+            let is_closed = (!zone_acls.is_empty()).then_some(is_closed);
             let open = OpenZones { zones, is_closed };
             let terms = terms(request, open, *policy);
             let question = transfer::in_one_message(request.question);

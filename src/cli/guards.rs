@@ -50,8 +50,9 @@ pub(super) struct Guards {
     /// repeated. It is read again when it changes [default: no keys]
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
-    /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second; 0
-    /// sets no limit. Who comes with a cookie of ours has none
+    /// How many answers of a kind go to one network (IPv4 /24, IPv6 /56) over UDP in a second, and
+    /// how many times 512 octets more than it asked with; 0 sets no limit. Who comes with a cookie of
+    /// ours has none
     #[arg(long, value_name = "ANSWERS", default_value = "200", value_parser = rate)]
     rrl_rate: u32,
     /// Every so many-th answer beyond the rate says `come over TCP`; 0 leaves all of them out

@@ -5,7 +5,7 @@ use super::{Outcome, Peer, Reason, Silence, State, Transport, refuse};
 use crate::answer::{End, Reply};
 use crate::clock::Now;
 use crate::guard::cookie::Proof;
-use crate::guard::rrl::{Kind, LARGE_FROM, Limiter, Passage};
+use crate::guard::rrl::{Kind, Limiter, Passage};
 use crate::name::Suffixes;
 use crate::rr::table;
 use crate::wire::request::Question;
@@ -32,6 +32,8 @@ pub(super) struct Meter<'s> {
     limiter: Option<&'s mut Limiter>,
     address: IpAddr,
     now_ms: u64,
+    /// The octets of the question.
+    asked_len: usize,
     kind: Kind,
     /// The hash of the name that it counts for.
     name: u64,
@@ -45,13 +47,15 @@ impl<'s> Meter<'s> {
         limiter: Option<&'s mut Limiter>,
         from: Peer,
         now: Now,
+        asked_len: usize,
         settled: Option<Passage>,
     ) -> Meter<'s> {
         let address = from.source.ip();
         let counts =
             |limiter: &&mut Limiter| from.transport == Transport::Udp && limiter.counts(address);
         let limiter = limiter.filter(counts);
-        Meter { limiter, address, now_ms: now.monotonic_ms, kind: Kind::Bare, name: 0, settled }
+        let now_ms = now.monotonic_ms;
+        Meter { limiter, address, now_ms, asked_len, kind: Kind::Bare, name: 0, settled }
     }
 
     /// Who comes with a cookie of ours has shown that the address is theirs (RFC 7873 §5.2.5).
@@ -71,10 +75,7 @@ impl<'s> Meter<'s> {
 
     /// Ends an answer, as it is or with nothing but TC, or takes it back.
     pub(super) fn send(&mut self, response: &mut Response<'_>, reason: Reason) -> Outcome {
-        if response.is_longer_than(LARGE_FROM) {
-            self.kind = Kind::Large;
-        }
-        let passage = self.pass();
+        let passage = self.pass(response.whole_len());
         if passage == Passage::Held {
             response.abandon();
             return Outcome::Drop(Silence::OverRate);
@@ -95,7 +96,7 @@ impl<'s> Meter<'s> {
         out: &mut Vec<u8>,
         write: impl FnOnce(&mut Vec<u8>) -> Outcome,
     ) -> Outcome {
-        match self.pass() {
+        match self.pass(0) {
             Passage::Held => Outcome::Drop(Silence::OverRate),
             Passage::Free | Passage::Slip => write(out),
         }
@@ -104,20 +105,19 @@ impl<'s> Meter<'s> {
     /// Counts a message of so many octets: whether it may be sent as it is. If not, the shorter answer
     /// that takes its place is not counted again.
     pub(super) fn admits(&mut self, len: usize) -> bool {
-        if len > LARGE_FROM {
-            self.kind = Kind::Large;
-        }
-        let passage = self.pass();
+        let passage = self.pass(len);
         self.settled = Some(passage);
         passage == Passage::Free
     }
 
-    fn pass(&mut self) -> Passage {
+    /// What becomes of an answer with so many octets.
+    fn pass(&mut self, len: usize) -> Passage {
         if let Some(passage) = self.settled {
             return passage;
         }
         let (address, kind, name, now_ms) = (self.address, self.kind, self.name, self.now_ms);
-        let pass = |limiter: &mut &mut Limiter| limiter.pass(address, kind, name, now_ms);
+        let gain = len.saturating_sub(self.asked_len);
+        let pass = |limiter: &mut &mut Limiter| limiter.pass(address, kind, name, gain, now_ms);
         self.limiter.as_mut().map_or(Passage::Free, pass)
     }
 }

@@ -39,7 +39,7 @@ use super::{Outcome, Peer, State, Transport, answered};
 use crate::answer::End;
 use crate::clock::Now;
 use crate::guard::cookie::{Cookies, Proof};
-use crate::guard::rrl::{Kind, LARGE_FROM, Limiter, Passage};
+use crate::guard::rrl::{Kind, Limiter, Passage};
 use crate::name::Suffixes;
 use crate::rr::{rdata, table};
 use crate::wire::codes::Rcode;
@@ -75,7 +75,17 @@ pub(super) fn respond(
     let State { zones, hashes, limiter, cookies, .. } = state;
     let Some((slot, zone)) = find(&query, hashes, zones) else { return Road::Long(None) };
     let signed = query.opt.is_some_and(|opt| opt.dnssec_ok) && zone.is_signed();
-    let asked = || Asked { query, from, now, slot, zone, zones, hashes, signed };
+    let asked = || Asked {
+        query,
+        message_len: message.len(),
+        from,
+        now,
+        slot,
+        zone,
+        zones,
+        hashes,
+        signed,
+    };
     let has_cookie = query.opt.is_some_and(|opt| opt.cookie.is_some());
     match if has_cookie { None } else { lone_set(&query, zone, hashes) } {
         Some((node, set)) => asked().answer(None, limiter.as_mut(), out, |copies| {
@@ -136,6 +146,7 @@ fn lone_set<'z>(
 #[derive(Clone, Copy)]
 struct Asked<'s> {
     query: PlainQuery<'s>,
+    message_len: usize,
     from: &'s Peer,
     now: Now,
     slot: &'s Slot,
@@ -188,10 +199,10 @@ impl<'s> Asked<'s> {
             out.truncate(base);
             return Road::Long(None);
         };
-        let kind = if copies.message_len() > LARGE_FROM { Kind::Large } else { kind };
         let passage = match limiter {
             Some(limiter) if transport == Transport::Udp && limiter.counts(source.ip()) => {
-                limiter.pass(source.ip(), kind, name, self.now.monotonic_ms)
+                let gain = copies.whole_len().saturating_sub(self.message_len);
+                limiter.pass(source.ip(), kind, name, gain, self.now.monotonic_ms)
             }
             _ => Passage::Free,
         };

@@ -80,6 +80,13 @@ fn unknown<'m>(
     Signature::Unknown(tsig, error, reason)
 }
 
+impl Verified<'_> {
+    /// The octets of the message without as many as [`Signature::end`] makes an answer longer by.
+    pub(super) fn asked_len(&self) -> usize {
+        self.message.len().saturating_sub(self.signature.record_len().into())
+    }
+}
+
 impl Signature<'_> {
     /// The key that is shown to have signed the message.
     pub(super) fn key(&self) -> Option<Name<'_>> {

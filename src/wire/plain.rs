@@ -103,11 +103,7 @@ impl<'o> Copies<'o> {
         len_max: u16,
         out: &'o mut Vec<u8>,
     ) -> Copies<'o> {
-        let opt_len = match (query.opt, cookie) {
-            (None, _) => 0,
-            (Some(_), None) => OPT_LEN,
-            (Some(_), Some(_)) => SHORT_OPT_LEN,
-        };
+        let opt_len = opt_len(query.opt.is_some(), cookie);
         let base = out.len();
         out.extend_from_slice(query.head);
         let question_end = query.head.len();
@@ -198,9 +194,10 @@ impl<'o> Copies<'o> {
         pointer(self.question_end - TYPE_AND_CLASS_LEN - name.as_wire().len())
     }
 
-    /// The octets of the message so far.
-    pub fn message_len(&self) -> usize {
-        self.out.len() - self.base
+    /// The octets of the message so far, and of its OPT.
+    #[inline]
+    pub fn whole_len(&self) -> usize {
+        self.out.len() - self.base + opt_len(self.dnssec_ok.is_some(), self.cookie)
     }
 
     /// Ends the message: OPT, then the header.
@@ -233,6 +230,16 @@ impl<'o> Copies<'o> {
         // a record has 12 octets: 65,535 of them find no room
         self.counts[section as usize - 1] += u16::try_from(count).map_err(|_| NoRoom)?;
         Ok(())
+    }
+}
+
+/// The octets of an OPT record, if there is one.
+#[inline]
+fn opt_len(has_opt: bool, cookie: Option<&[u8; COOKIE_LEN]>) -> usize {
+    match (has_opt, cookie) {
+        (false, _) => 0,
+        (true, None) => OPT_LEN,
+        (true, Some(_)) => SHORT_OPT_LEN,
     }
 }
 

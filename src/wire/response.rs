@@ -121,9 +121,9 @@ impl<'o> Response<'o> {
         self.out.truncate(self.base);
     }
 
-    /// Whether the message has more octets than these so far.
-    pub fn is_longer_than(&self, octets: usize) -> bool {
-        self.len() > octets
+    /// The octets of the message so far, and of its OPT.
+    pub fn whole_len(&self) -> usize {
+        self.len() + self.opt.as_ref().map_or(0, |opt| opt.record_len())
     }
 
     /// Sets the response code, and the reason in more detail, before any record is written. An EDE
