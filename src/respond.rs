@@ -258,7 +258,7 @@ fn unsigned(
     };
     let mut response = Response::to(request, opt.as_mut(), hashes, names, len_max, out);
     let reason = match verdict {
-        Verdict::Refuse(reason) => refuse(&mut response, reason),
+        Verdict::Refuse(reason) => refuse(&mut response, reason, from.transport),
         Verdict::Tell(text) => tell(&mut response, text),
         Verdict::Answer(slot, zone) => {
             let is_closed: &dyn Fn(Name<'_>) -> bool = &|apex| setting.denies_zone(apex);
@@ -313,9 +313,13 @@ fn answered(slot: &Slot, end: End) -> Reason {
     }
 }
 
-/// Answers that no zone answers.
-fn refuse(response: &mut Response<'_>, reason: Reason) -> Reason {
+/// Answers that no zone answers. A server tells its identifier to whom it chooses to (RFC 5001 §2.2): here
+/// it would make the answer several times as long as the question.
+fn refuse(response: &mut Response<'_>, reason: Reason, transport: Transport) -> Reason {
     response.status(reason.rcode(), reason.error());
+    if transport == Transport::Udp {
+        response.leave_nsid_out();
+    }
     if matches!(reason, Reason::NoCookie | Reason::OverRate) {
         response.set_truncated();
     }

@@ -32,6 +32,10 @@ const TYPES: [u16; 10] = [1, 2, 6, 15, 16, 28, 43, 46, 48, 255];
 /// An OPT record that takes as much as there is, and signatures.
 const OPT: &[u8] = b"\0\0\x29\xff\xff\0\0\x80\0\0\0";
 
+/// The same, and the longest name that a server can have.
+const OPT_NSID: &[u8] = b"\0\0\x29\xff\xff\0\0\x80\0\0\x04\0\x03\0\0";
+const NSID: [u8; 64] = [b'n'; 64];
+
 /// Octets of an answer beside those of its question.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ratio {
@@ -87,14 +91,15 @@ fn measure(scenario: &Scenario, largest: &mut Largest) {
     let mut state = state::load(scenario).unwrap();
     let rates = Rates { per_second: 1, slip: 1, exempt: vec![] };
     state.limiter = Some(Limiter::new(rates, [0; 16]));
+    state.identity.nsid = Some(NSID.into());
     let mut now = Now::default();
     for (query, edns) in questions(scenario, &state) {
         now.monotonic_ms += 4000; // the first answer is free, which may count for four; the next one is cut
         let (outcome, answer) = ask(&mut state, &query, now);
         let ratio = Ratio { answer, question: query.len() };
         let kind = match outcome {
-            Outcome::Send(Reason::Answered(_)) if edns => &mut largest.edns,
-            Outcome::Send(Reason::Answered(_)) => &mut largest.plain,
+            Outcome::Send(Reason::Answered(_) | Reason::Identity) if edns => &mut largest.edns,
+            Outcome::Send(Reason::Answered(_) | Reason::Identity) => &mut largest.plain,
             _ => &mut largest.bare,
         };
         raise(kind, ratio);
@@ -138,8 +143,13 @@ fn questions(scenario: &Scenario, state: &State) -> Vec<(Vec<u8>, bool)> {
                 let edns = !opt.is_empty();
                 ([&query::header(7, 0, edns)[..], &question, opt].concat(), edns)
             };
-            [ask(&[]), ask(OPT)]
+            [ask(&[]), ask(OPT), ask(OPT_NSID)]
         })
     });
-    steps.chain(typed).collect()
+    // NOTIFY, UPDATE, and a query, all without a question
+    let bare = [0x20, 0x28, 0].map(|opcode| {
+        let header = [0, 7, opcode, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        ([&header[..], OPT_NSID].concat(), true)
+    });
+    steps.chain(typed).chain(bare).collect()
 }

@@ -84,7 +84,7 @@ impl<'s> Meter<'s> {
         // What holds no record is no longer than the question, nearly: it slips through as it is.
         if passage == Passage::Slip && self.kind != Kind::Bare {
             response.restart();
-            reason = refuse(response, Reason::OverRate);
+            reason = refuse(response, Reason::OverRate, Transport::Udp);
         }
         response.finish();
         Outcome::Send(reason)

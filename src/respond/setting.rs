@@ -86,7 +86,10 @@ impl<'s> Setting<'s> {
     ) -> Outcome {
         let reason = self.signed.refusal().unwrap_or(reason);
         let room = usize::from(self.len_max(edns)) - HEADER_LEN;
-        let opt = self.opt(edns).0.map(|opt| Opt { error: reason.error(), ..opt }.within(room));
+        let over_tcp = self.from.transport == Transport::Tcp; // as in `refuse`
+        let opt = self.opt(edns).0.map(|opt| {
+            Opt { nsid: opt.nsid.filter(|_| over_tcp), error: reason.error(), ..opt }.within(room)
+        });
         response::header_alone(header, opt, reason.rcode(), out);
         Outcome::Send(reason)
     }

@@ -116,6 +116,13 @@ impl<'o> Response<'o> {
         self.names.begin(self.question_end);
     }
 
+    /// Tells nobody the server's identifier.
+    pub fn leave_nsid_out(&mut self) {
+        if let Some(opt) = &mut self.opt {
+            opt.nsid = None;
+        }
+    }
+
     /// Takes back all of it.
     pub fn abandon(&mut self) {
         self.out.truncate(self.base);
