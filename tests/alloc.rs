@@ -84,7 +84,8 @@ fn state(minimal_responses: bool) -> State {
     state.cookies = Some(Cookies { required: false, secrets });
     let (per_second, exempt) = (100, vec!["192.0.2.0/24".parse().unwrap()]);
     state.limiter = Some(Limiter::new(Rates { per_second, slip: 2, exempt }, [7; 16]));
-    state.acl = Acl::new(&["::/0".parse().unwrap()], &["192.0.2.0/24".parse().unwrap()]).unwrap();
+    state.acl =
+        Acl::new(&["0.0.0.0/0".parse().unwrap()], &["192.0.2.0/24".parse().unwrap()]).unwrap();
     state.identity.nsid = b"ns1".as_slice().try_into().ok();
     state.identity.version = b"a name server".as_slice().try_into().ok();
     let apex = "zone.".parse().unwrap();

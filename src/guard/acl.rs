@@ -4,7 +4,7 @@
 //! key which signed a message decide before those that name none; among them the smallest block that
 //! the asker's address lies in does. Who is named by no rule may ask, unless somebody is allowed: then
 //! the list is of those who may, and all others may not. The order in which rules are written means
-//! nothing.
+//! nothing. A block is of one family: `::/0` names no IPv4 address.
 //!
 //! ```text
 //! 192.0.2.0/24                  who comes from there
@@ -181,7 +181,10 @@ mod tests {
         assert_eq!(asking("192.0.2.66", "192.0.2.0/24", addresses), ["192.0.2.66"]);
         let without = ["192.0.2.1", "198.51.100.1", "2001:db8::1"];
         assert_eq!(asking("", "192.0.2.66", addresses), without);
-        assert_eq!(asking("192.0.2.66 ::/0", "192.0.2.0/24 198.0.0.0/8", addresses).len(), 2);
+        let all = "192.0.2.66 0.0.0.0/0 ::/0";
+        assert_eq!(asking(all, "192.0.2.0/24 198.0.0.0/8", addresses).len(), 2);
+        assert_eq!(asking("::/0", "", addresses), ["2001:db8::1"]);
+        assert_eq!(asking("", "::/0", addresses), ["192.0.2.1", "192.0.2.66", "198.51.100.1"]);
     }
 
     #[test]

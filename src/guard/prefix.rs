@@ -1,7 +1,8 @@
 //! Blocks of addresses, as operators write them: `192.0.2.0/24`, `2001:db8::/32`, `::1`.
 //!
-//! Both families are numbers of 128 bits, IPv4 in its mapped form (RFC 4291 §2.5.5.2), so that one
-//! comparison tells whether an address is in a block.
+//! Both families are numbers of 128 bits, IPv4 in its mapped form (RFC 4291 §2.5.5.2), so that nearly always
+//! one comparison tells whether an address is in a block. A block of IPv6 that is so large that the mapped
+//! addresses lie in it means IPv6 alone: who writes `::/0` thinks of no IPv4 address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,6 +17,8 @@ const ADDRESS_BITS: u32 = 128;
 pub struct Prefix {
     bits: u128,
     len: u32,
+    /// Whether it leaves IPv4 addresses out, though they begin with the same bits.
+    without_v4: bool,
 }
 
 /// Why a text is no block of addresses.
@@ -37,17 +40,18 @@ impl Prefix {
             IpAddr::V6(_) => (0, ADDRESS_BITS),
         };
         let len = (len <= max).then_some(before + len)?;
-        Some(Prefix { bits: number(address) & mask(len), len })
+        Some(Prefix { bits: number(address) & mask(len), len, without_v4: len < MAPPED_BITS })
     }
 
     /// Every address of both families.
     pub fn everywhere() -> Prefix {
-        Prefix { bits: 0, len: 0 }
+        Prefix { bits: 0, len: 0, without_v4: false }
     }
 
     /// Whether the address lies in the block.
     pub fn contains(self, address: IpAddr) -> bool {
-        number(address) & mask(self.len) == self.bits
+        let number = number(address);
+        number & mask(self.len) == self.bits && !(self.without_v4 && is_v4(number))
     }
 
     /// How many bits the addresses share; more for a smaller block.
@@ -62,6 +66,10 @@ fn number(address: IpAddr) -> u128 {
         IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
         IpAddr::V6(address) => address.to_bits(),
     }
+}
+
+fn is_v4(number: u128) -> bool {
+    number >> (ADDRESS_BITS - MAPPED_BITS) == 0xffff
 }
 
 /// The first `len` bits.
@@ -155,7 +163,12 @@ mod tests {
             ("192.0.2.0/24", "::ffff:192.0.2.1", "::192.0.2.1"),
             ("0.0.0.0/0", "255.255.255.255", "2001:db8::1"),
             ("::/0", "2001:db8::1", ""),
-            ("::/0", "192.0.2.1", ""),
+            ("::/0", "2001:db8::1", "192.0.2.1"), // another family, though its mapped form begins so
+            ("::/0", "::", "::ffff:192.0.2.1"),   // nor is it one when it came on a socket of both
+            ("::/1", "1::", "192.0.2.1"),
+            ("::/80", "::1:0:0", "192.0.2.1"),
+            ("::ffff:0:0/96", "192.0.2.1", "::1"),
+            ("::ffff:192.0.2.0/120", "192.0.2.1", "192.0.3.1"),
             ("2001:db8::/33", "2001:db8:7fff::", "2001:db8:8000::"),
             ("::1", "::1", "::"),
         ] {
