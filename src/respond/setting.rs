@@ -62,6 +62,7 @@ impl<'s> Setting<'s> {
         out: &mut Vec<u8>,
     ) -> Outcome {
         let reason = match self.opt(edns).1 {
+            _ if self.is_denied_by(self.acl) => Reason::Denied,
             Some(Proof::Ours | Proof::ClientOnly) => Reason::CookieGiven,
             Some(Proof::NotOurs) => Reason::BadCookie,
             None if edns.is_some_and(|edns| edns.version != 0) => Reason::EdnsVersion,
