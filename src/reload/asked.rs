@@ -6,10 +6,11 @@
 //! yet, or waits for others of its group, is waited for. The answer comes when none is left.
 
 use super::Step;
+use super::claims::Held;
 use super::library::Library;
 use super::notice::Notice;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,8 +29,6 @@ impl Library {
         self.sweep(now, step);
         let files: Vec<_> = self.listing.files.iter().map(|file| file.path.clone()).collect();
         self.queue.extend(files.iter().cloned());
-        let held = files.iter().filter(|file| self.is_held(file));
-        step.notices.extend(held.map(|file| Notice::HeldOpen { file: file.clone() }));
         self.asked.get_or_insert_default().left.extend(files);
     }
 
@@ -39,6 +38,10 @@ impl Library {
         let left = std::mem::take(&mut asked.left);
         let is_held = |file: &Arc<Path>| self.is_held(file) || self.waits_for_writer(file);
         let (held, left): (BTreeSet<_>, _) = left.into_iter().partition(is_held);
+        let written = held.iter().filter_map(|f| self.among(f, |path| self.debounce.is_held(path)));
+        let written: BTreeSet<PathBuf> = written.collect();
+        let held_open = |file: PathBuf| Notice::HeldOpen { file: file.into() };
+        step.notices.extend(written.into_iter().map(held_open));
         asked.writing.extend(held);
         asked.left = left;
         let is_left = |file: &Arc<Path>| self.queue.contains(file) || self.is_awaited(file);
@@ -51,14 +54,17 @@ impl Library {
 
     /// Whether the file or one that it includes is to be read when it has stood still.
     pub(super) fn is_awaited(&self, file: &Path) -> bool {
-        let version = self.claims.version(file);
-        let mut includes = version.iter().flat_map(|version| &version.includes);
-        self.debounce.awaits(file) || includes.any(|(include, _)| self.debounce.awaits(include))
+        self.among(file, |path| self.debounce.awaits(path)).is_some()
     }
 
+    /// How many zones are served as their files say, which must be there to see, and how many files are
+    /// not.
     fn reloaded_all(&self, writing: usize) -> Notice {
-        let (zones, files) = self.claims.counts(|file| self.listing.get(file).is_some());
-        Notice::ReloadedAll { zones, rejected: files.saturating_sub(zones), writing }
+        let is_good = |held: &Held| held.zone.is_some() && !held.stale && held.orphaned.is_none();
+        let live = |held: &&Held| is_good(held) && self.listing.get(&held.by).is_some();
+        let zones = self.claims.zones.values().filter(live).count();
+        let there = self.claims.files.values().filter(|file| file.gone.is_none());
+        Notice::ReloadedAll { zones, rejected: there.count().saturating_sub(zones), writing }
     }
 }
 

@@ -133,15 +133,6 @@ impl Claims {
         })
     }
 
-    /// How many zones are served as their files say, which must be `seen`, and how many zone files
-    /// there are.
-    pub(super) fn counts(&self, seen: impl Fn(&Path) -> bool) -> (usize, usize) {
-        let is_good = |held: &Held| held.zone.is_some() && !held.stale && held.orphaned.is_none();
-        let live = |held: &&Held| is_good(held) && seen(&held.by);
-        let there = self.files.values().filter(|file| file.gone.is_none());
-        (self.zones.values().filter(live).count(), there.count())
-    }
-
     /// The file that holds a zone.
     pub(super) fn holder(&self, apex: &NameBuf) -> Option<Arc<Path>> {
         self.zones.get(apex).map(|held| held.by.clone())

@@ -40,7 +40,7 @@ impl<'p> Fence<'p> {
     /// Reads a file that the zone file includes; `Err` says why that cannot be.
     pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
-        if !self.folders().iter().any(|folder| real.starts_with(folder)) {
+        if !self.holds(&real) {
             return Err("it lies outside the zone file's folder; `--include-path` allows another \
                         folder"
                 .into());
@@ -50,6 +50,16 @@ impl<'p> Fence<'p> {
             false => error.to_string(),
         })
     }
+
+    /// Whether what is in the folder of a path is refused: all but a link to a file that is not.
+    pub(super) fn is_outside(&self, path: &Path) -> bool {
+        fs::canonicalize(folder(path)).is_ok_and(|real| !self.holds(&real))
+    }
+
+    fn holds(&self, real: &Path) -> bool {
+        self.folders().iter().any(|folder| real.starts_with(folder))
+    }
+
     fn folders(&self) -> &[PathBuf] {
         self.folders.get_or_init(|| {
             let real = fs::canonicalize(self.zone_file).ok();
@@ -153,6 +163,21 @@ mod tests {
             assert_eq!(read(outside, &[]), Err("it lies ".into()), "{outside}");
         }
         assert_eq!(read("zones/link", &[at("else")]), Ok(b"else/d".to_vec()));
+        let is_outside = |path: &str| Fence::of(&at("zones/x.zone"), &[]).is_outside(&at(path));
+        assert!(!is_outside("zones/link"), "it may lead elsewhere tomorrow");
+        assert!(is_outside("zones/../else/d") && !is_outside("missing/d"));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        fs::create_dir(at("zones")).unwrap();
+        fs::write(at("zones/a"), "").unwrap();
+        fs::write(at("log"), "").unwrap();
+        fs::write(at("zones/x.zone"), "$INCLUDE a\n$INCLUDE ../log\n").unwrap();
+        let loaded = super::super::load::load(&at("zones/x.zone"));
+        assert_eq!((loaded.report.has_errors(), loaded.includes), (true, vec![at("zones/a")]));
     }
 
     #[test]

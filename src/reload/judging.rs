@@ -44,8 +44,10 @@ impl Library {
         let mut includes = after.includes.iter().map(|(include, _)| include);
         let was_written = |file: &Arc<Path>| written.contains(file) || self.debounce.is_held(file);
         if was_written(file) || includes.any(was_written) {
+            self.uncounted.insert(file.clone(), after.clone());
             return false;
         }
+        self.uncounted.remove(file);
         if reading.before.touched_in_place(after) {
             self.debounce.note(file, Touch::Differs(after.file), now);
             return false;
@@ -114,5 +116,86 @@ impl Library {
         };
         let more: Vec<Notice> = step.notices[told_before..].iter().filter_map(unseen).collect();
         step.notices.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::testing::{kinds, read};
+    use crate::reload::{Options, Sources, WatchMode};
+    use std::fs;
+    use std::time::Duration;
+    use tempfile::TempDir;
+
+    const PLAIN: &str = "2 1\nend";
+
+    /// A library whose zones `a.` and `b.` include files as they are told, of which `number` is being
+    /// written.
+    fn library(including: [bool; 2], is_group: bool) -> (TempDir, Library) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("z")).unwrap();
+        fs::write(dir.path().join("number"), "10").unwrap();
+        for (file, includes) in ["a.zone", "b.zone"].iter().zip(including) {
+            let text = if includes { including_text(&dir, 1) } else { "1 1\nend".to_string() };
+            fs::write(dir.path().join("z").join(file), text).unwrap();
+        }
+        let sources = Sources { paths: vec![dir.path().join("z")], ..Sources::default() };
+        let mut options = Options { watch: WatchMode::Off, ..Options::default() };
+        if is_group {
+            options.choices.groups.set("*".parse().unwrap(), "all".into());
+        }
+        let (mut library, _) = Library::load_all_with(read, sources, options);
+        library.debounce.note(&number(&dir), Touch::Modified, Instant::now());
+        (dir, library)
+    }
+
+    fn including_text(dir: &TempDir, serial: u32) -> String {
+        format!("{serial} 1\ninclude {}\nend", number(dir).display())
+    }
+
+    fn number(dir: &TempDir) -> Arc<Path> {
+        dir.path().join("number").into()
+    }
+
+    /// What is told when `a.zone` gets that text.
+    fn replaced(dir: &TempDir, library: &mut Library, text: &str) -> Vec<String> {
+        let file: Arc<Path> = dir.path().join("z/a.zone").into();
+        fs::write(&file, text).unwrap();
+        library.debounce.note(&file, Touch::Replaced, Instant::now());
+        kinds(&library.step(Instant::now()).notices)
+    }
+
+    #[test]
+    fn a_file_does_not_wait_for_what_it_includes_no_more() {
+        let (dir, mut library) = library([true, true], false);
+        assert_eq!(replaced(&dir, &mut library, PLAIN), ["Reloaded"]);
+    }
+
+    #[test]
+    fn a_group_does_not_wait_for_what_its_files_include_no_more() {
+        let (dir, mut library) = library([true, false], true);
+        assert_eq!(replaced(&dir, &mut library, PLAIN), [""; 0]);
+        let later = Instant::now() + Duration::from_secs(2); // they must be left alone for a moment
+        assert_eq!(kinds(&library.step(later).notices), ["Reloaded", "Unchanged"]);
+    }
+
+    #[test]
+    fn a_file_waits_for_what_it_includes_as_of_now() {
+        let (dir, mut library) = library([false, true], false);
+        assert_eq!(replaced(&dir, &mut library, &including_text(&dir, 2)), [""; 0]);
+        let mut step = Step::default();
+        library.reload_all(Instant::now(), &mut step);
+        step.notices.extend(library.step(Instant::now()).notices);
+        let [Notice::HeldOpen { file }, Notice::ReloadedAll { zones, rejected, writing }] =
+            &step.notices[..]
+        else {
+            panic!("{:?}", step.notices)
+        };
+        assert_eq!((file, [*zones, *rejected, *writing]), (&number(&dir), [2, 0, 2]));
+        fs::write(number(&dir), "20").unwrap();
+        library.debounce.note(&number(&dir), Touch::Closed, Instant::now());
+        assert_eq!(kinds(&library.step(Instant::now()).notices), ["Reloaded", "Reloaded"]);
+        assert!(library.uncounted.is_empty());
     }
 }

@@ -20,6 +20,7 @@ use super::reach::Reach;
 use super::reading::{Reader, Reading};
 use super::serial::Numbering;
 use super::trust::Trust;
+use super::version::Version;
 use super::watch::{Hit, Watch};
 use super::{Command, Options, Step, WatchMode};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,6 +53,8 @@ pub struct Library {
     pub(super) reach: Reach,
     /// The folders that were empty or missing and are being filled again, and when each last grew.
     pub(super) refilling: HashMap<PathBuf, Instant>,
+    /// What the files were, and included, whose last reading did not count.
+    pub(super) uncounted: HashMap<Arc<Path>, Version>,
     /// The files to be read.
     pub(super) queue: BTreeSet<Arc<Path>>,
     pub(super) groups: Groups,
@@ -88,6 +91,7 @@ impl Library {
             listing: Listing::default(),
             reach: Reach::default(),
             refilling: HashMap::new(),
+            uncounted: HashMap::new(),
             queue: BTreeSet::new(),
             groups: Groups::default(),
             asked: None,
@@ -223,7 +227,7 @@ impl Library {
             return;
         }
         let mut included = BTreeSet::new();
-        for (file, version) in self.claims.versions() {
+        for (file, version) in self.claims.versions().chain(&self.uncounted) {
             for (include, _) in version.includes.iter().filter(|(path, _)| due.contains(path)) {
                 self.queue.insert(file.clone());
                 included.insert(include.clone());
@@ -253,9 +257,19 @@ impl Library {
 
     /// Whether somebody writes the file or one that it includes. Their close will have it read.
     pub(super) fn is_held(&self, file: &Path) -> bool {
-        let version = self.claims.version(file);
-        let mut includes = version.iter().flat_map(|version| &version.includes);
-        self.debounce.is_held(file) || includes.any(|(include, _)| self.debounce.is_held(include))
+        self.among(file, |path| self.debounce.is_held(path)).is_some()
+    }
+
+    /// The first that is so, of the file and those that it includes now, as far as is known: a file that
+    /// changed since it was read may include others.
+    pub(super) fn among(&self, file: &Path, is_so: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+        if is_so(file) {
+            return Some(file.to_path_buf());
+        }
+        let known = self.uncounted.get(file).or_else(|| self.claims.version(file))?;
+        let so = known.includes.iter().find(|(include, _)| is_so(include));
+        let so = so.filter(|_| known.file == Fingerprint::of(file));
+        so.map(|(include, _)| include.to_path_buf())
     }
 
     pub(super) fn read(&self, file: &Arc<Path>) -> Option<Reading> {
@@ -442,44 +456,5 @@ mod tests {
         assert_eq!(reload(&mut library, Instant::now()), [""; 0]);
         let later = library.step(Instant::now() + LATER);
         assert_eq!(kinds(&later.notices), ["Rejected", "ReloadedAll"], "which is waited for");
-    }
-
-    /// A folder that is watched, with that file held by a writer.
-    fn written(dir: &TempDir, file: &str, now: Instant) -> (Library, Arc<Path>) {
-        let paths = vec![dir.path().join("sub"), dir.path().join("more")];
-        let sources = Sources { paths, ..Sources::default() };
-        let (mut library, _) = Library::load_all_with(read, sources, Options::default());
-        library.sweep(now, &mut Step::default());
-        let file: Arc<Path> = dir.path().join(file).into();
-        library.debounce.note(&file, Touch::Modified, now);
-        (library, file)
-    }
-
-    #[test]
-    fn a_writer_is_waited_for_when_another_folder_goes() {
-        let (dir, now) = (folder(&["sub/a.zone", "sub/b.zone"]), Instant::now());
-        fs::create_dir(dir.path().join("more")).unwrap();
-        let (mut library, file) = written(&dir, "sub/a.zone", now);
-        fs::remove_dir(dir.path().join("more")).unwrap();
-        library.sweep(now, &mut Step::default());
-        library.step(now + Duration::from_secs(60));
-        assert!(library.is_held(&file), "its close will be heard");
-    }
-
-    #[test]
-    fn a_writer_in_a_folder_that_is_watched_no_longer_holds_nothing_in_the_end() {
-        let (dir, now) = (folder(&["sub/a.zone"]), Instant::now());
-        let (mut library, file) = written(&dir, "sub/a.zone", now);
-        fs::rename(dir.path().join("sub"), dir.path().join("away")).unwrap();
-        library.sweep(now, &mut Step::default());
-        fs::write(dir.path().join("away/a.zone"), "2 1\nend").unwrap();
-        fs::rename(dir.path().join("away"), dir.path().join("sub")).unwrap();
-        let told = |library: &mut Library, seconds| {
-            let step = library.step(now + Duration::from_secs(seconds));
-            kinds(&step.notices).contains(&"Reloaded".to_string())
-        };
-        assert!(!told(&mut library, 1) && library.is_held(&file), "it may only pause");
-        library.sweep(now, &mut Step::default());
-        assert!((2..60).any(|seconds| told(&mut library, seconds)));
     }
 }

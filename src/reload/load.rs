@@ -33,7 +33,8 @@ pub struct Loaded {
     pub serial: Option<[Span; 2]>,
     /// What a serial policy did to the zone.
     pub numbered: Option<Numbered>,
-    /// The files that it includes, as opened: a change in one changes the zone.
+    /// The files that it includes, as opened, but for those outside its folders: a change in one changes
+    /// the zone.
     pub includes: Vec<PathBuf>,
     /// The parts of the file, if it is large and may be read in parts next time.
     pub parts: Option<Parts>,
@@ -205,8 +206,11 @@ fn build_text(
     let mut includes = Vec::new();
     let mut include = |written: &str, from: &str| {
         let path = Path::new(from).parent().unwrap_or(Path::new("")).join(written);
-        includes.push(path.clone());
-        Ok((path.display().to_string(), fence.read(&path)?))
+        let read = fence.read(&path);
+        if read.is_ok() || !fence.is_outside(&path) {
+            includes.push(path.clone());
+        }
+        Ok((path.display().to_string(), read?))
     };
     let records_max = match (lints, grain) {
         (Lints::All, _) => usize::MAX,

@@ -83,7 +83,8 @@ impl Library {
 
     /// Watches what a listing and the files that were read reach.
     pub(super) fn arm(&mut self, listing: Listing) -> Armed {
-        let includes = self.claims.versions().flat_map(|(_, version)| &version.includes);
+        let versions = self.claims.versions().chain(&self.uncounted);
+        let includes = versions.flat_map(|(_, version)| &version.includes);
         self.reach = Reach::of(&listing, includes.map(|(include, _)| include));
         self.listing = listing;
         self.watch.arm(&self.reach.dirs)
@@ -113,7 +114,9 @@ impl Library {
         for file in &self.listing.files {
             let known = self.claims.version(&file.path);
             let is_as_known = known.is_some_and(|known| known.file == file.fingerprint);
-            if !is_as_known && !self.is_gathered_as(&file.path, file.fingerprint) {
+            let waits =
+                || self.is_gathered_as(&file.path, file.fingerprint) || self.is_held(&file.path);
+            if !is_as_known && !waits() {
                 let before = known.and_then(|known| known.file);
                 let was_seen = known.is_none() || before.is_some(); // else it could not be looked at
                 let is_due = self.debounce.awaits(&file.path) || self.queue.contains(&file.path);
@@ -151,5 +154,63 @@ fn tell_folders(before: &Listing, now: &Listing, step: &mut Step) {
             let (folder, state) = (folder.clone(), Folder::Missing);
             step.notices.push(Notice::Folder { folder, state }); // a sub-folder
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::testing::{kinds, read};
+    use crate::reload::{Options, Sources};
+    use std::fs;
+    use std::sync::Arc;
+    use tempfile::TempDir;
+
+    /// A folder with the folder `sub`, and files in that.
+    fn folder(files: &[&str]) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let sub = dir.path().join("sub");
+        fs::create_dir(&sub).unwrap();
+        files.iter().for_each(|file| fs::write(sub.join(file), "1 1\nend").unwrap());
+        dir
+    }
+
+    /// A folder that is watched, with that file held by a writer.
+    fn written(dir: &TempDir, file: &str, now: Instant) -> (Library, Arc<Path>) {
+        let paths = vec![dir.path().join("sub"), dir.path().join("more")];
+        let sources = Sources { paths, ..Sources::default() };
+        let (mut library, _) = Library::load_all_with(read, sources, Options::default());
+        library.sweep(now, &mut Step::default());
+        let file: Arc<Path> = dir.path().join(file).into();
+        library.debounce.note(&file, Touch::Modified, now);
+        (library, file)
+    }
+
+    #[test]
+    fn a_writer_is_waited_for_when_another_folder_goes() {
+        let (dir, now) = (folder(&["a.zone", "b.zone"]), Instant::now());
+        fs::create_dir(dir.path().join("more")).unwrap();
+        let (mut library, file) = written(&dir, "sub/a.zone", now);
+        fs::remove_dir(dir.path().join("more")).unwrap();
+        library.sweep(now, &mut Step::default());
+        library.step(now + Duration::from_secs(60));
+        assert!(library.is_held(&file), "its close will be heard");
+    }
+
+    #[test]
+    fn a_writer_in_a_folder_that_is_watched_no_longer_holds_nothing_in_the_end() {
+        let (dir, now) = (folder(&["a.zone"]), Instant::now());
+        let (mut library, file) = written(&dir, "sub/a.zone", now);
+        fs::rename(dir.path().join("sub"), dir.path().join("away")).unwrap();
+        library.sweep(now, &mut Step::default());
+        fs::write(dir.path().join("away/a.zone"), "2 1\nend").unwrap();
+        fs::rename(dir.path().join("away"), dir.path().join("sub")).unwrap();
+        let told = |library: &mut Library, seconds| {
+            let step = library.step(now + Duration::from_secs(seconds));
+            kinds(&step.notices).contains(&"Reloaded".to_string())
+        };
+        assert!(!told(&mut library, 1) && library.is_held(&file), "it may only pause");
+        library.sweep(now, &mut Step::default());
+        assert!((2..60).any(|seconds| told(&mut library, seconds)));
     }
 }
