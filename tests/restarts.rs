@@ -256,6 +256,26 @@ fn a_folder_that_cannot_be_written_is_told_at_once() {
 }
 
 #[test]
+fn a_folder_that_is_removed_and_made_again_needs_a_restart() {
+    let lab = Lab::new();
+    let server = lab.start();
+    ["example.zone", "other.zone"].iter().for_each(|copy| lab.saved(copy, 1));
+    fs::remove_dir_all(lab.path("state")).unwrap();
+    fs::create_dir(lab.path("state")).unwrap();
+    fs::set_permissions(lab.path("state"), Permissions::from_mode(0o777)).unwrap();
+    lab.write("example.zone", &zone(2, 2, 0));
+    if !server.log().contains("Landlock") {
+        says(
+            &server,
+            "keeps it from writing to another: restart the server; until it can, a start",
+        );
+    }
+    server.stop().unwrap();
+    let _server = lab.start();
+    lab.saved("example.zone", 2);
+}
+
+#[test]
 fn without_a_folder_nothing_is_written() {
     let lab = Lab::new();
     let server = lab.start_with(&[]);

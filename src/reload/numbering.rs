@@ -168,7 +168,7 @@ impl Library {
         if let Err(error) = saved
             && !was_failing
         {
-            let (file, why) = (copies.serials_path(), error.to_string());
+            let (file, why) = (copies.serials_path(), copies.why(&error));
             step.notices.push(Notice::Copy(CopyNews::SerialsFailed { file, why }));
         }
     }

@@ -98,7 +98,12 @@ pub fn enter(plan: &Plan) -> Entered {
 /// permissions allow what the kernel refused.
 pub fn refuses(path: &Path, error: &io::Error) -> bool {
     let readable = || rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok();
-    FENCED.load(Ordering::Relaxed) && error.kind() == ErrorKind::PermissionDenied && readable()
+    keeps_to_folders() && error.kind() == ErrorKind::PermissionDenied && readable()
+}
+
+/// Whether this process is kept to the folders that it found when it started, whatever is called so now.
+pub fn keeps_to_folders() -> bool {
+    FENCED.load(Ordering::Relaxed)
 }
 
 /// Gives up every capability; root keeps that to read what belongs to others.

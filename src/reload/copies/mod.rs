@@ -13,9 +13,11 @@ mod replace;
 pub(super) mod saver;
 pub(super) mod serials;
 
+use super::folder::{DirId, dir_id};
 use super::include;
 use super::load::{Lints, load_text};
 use crate::name::{Name, NameBuf};
+use crate::sandbox;
 use crate::zone::Zone;
 use form::Header;
 use log::Level;
@@ -38,10 +40,16 @@ const NAME_LEN_MAX: usize = 200;
 /// The longest first line: the longest path that Linux has, each octet written as three, and a name.
 const HEADER_LEN_MAX: u64 = 3 * 4096 + 2048;
 
+/// What to do when the folder was removed, whether it was made again or not.
+const REPLACED: &str = "the folder that was there when the server started is gone, and the sandbox \
+                        keeps it from writing to another: restart the server";
+
 /// The folder of copies.
 #[derive(Clone, Debug)]
 pub struct Copies {
     folder: PathBuf,
+    /// The folder itself, as it was when it was opened.
+    dir: Option<DirId>,
     /// The zone whose copy was made of a file, for all copies there were when this was asked first.
     by_file: OnceCell<HashMap<PathBuf, NameBuf>>,
 }
@@ -102,12 +110,21 @@ impl Copies {
         let probe = folder.join(format!(".{SUFFIX_NEW}"));
         File::create(&probe)?;
         fs::remove_file(&probe)?;
-        Ok(Copies { folder: folder.to_path_buf(), by_file: OnceCell::new() })
+        let dir = dir_id(folder);
+        Ok(Copies { folder: folder.to_path_buf(), dir, by_file: OnceCell::new() })
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Why something cannot be written, with what helps: the sandbox allows a folder, not its name.
+    pub(super) fn why(&self, error: &io::Error) -> String {
+        match sandbox::keeps_to_folders() && dir_id(&self.folder) != self.dir {
+            true => format!("{error}: {REPLACED}"),
+            false => error.to_string(),
+        }
     }
 
     /// Where the copy of a zone is.

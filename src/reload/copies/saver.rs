@@ -65,9 +65,9 @@ impl Saver {
         let seen = shared.clone();
         let work = move || {
             let _ = rustix::process::nice(NICENESS); // it works at any priority
-            let mut faults = Faults { folder: copies.folder().to_path_buf(), failing: false };
+            let mut faults = Faults { copies: &copies, failing: false };
             faults.tell("what is no copy any more", tidy(&copies, &sources, &held));
-            run(&copies, &seen, &mut faults);
+            run(&seen, &mut faults);
         };
         Ok(Saver { shared, thread: Builder::new().name("copies".into()).spawn(work)? })
     }
@@ -162,24 +162,26 @@ impl Jobs {
 }
 
 /// What cannot be done is told once, and when something else cannot after it could in between.
-struct Faults {
-    folder: PathBuf,
+struct Faults<'c> {
+    copies: &'c Copies,
     failing: bool,
 }
 
-impl Faults {
+impl Faults<'_> {
     fn tell(&mut self, what: &str, done: io::Result<()>) {
         let was_failing = std::mem::replace(&mut self.failing, done.is_err());
         if let Err(error) = done
             && !was_failing
         {
-            let (what, folder, why) = (what.into(), self.folder.clone(), error.to_string());
+            let folder = self.copies.folder().to_path_buf();
+            let (what, why) = (what.into(), self.copies.why(&error));
             Notice::Copy(CopyNews::Failed { what, folder, why }).log();
         }
     }
 }
 
-fn run(copies: &Copies, shared: &Shared, faults: &mut Faults) {
+fn run(shared: &Shared, faults: &mut Faults<'_>) {
+    let copies = faults.copies;
     while let Some((apex, (job, again))) = shared.next() {
         let done = match &job {
             Some((zone, file)) => copies.save(zone, file),
