@@ -184,7 +184,8 @@ impl Debounce {
         match self.waits.get_mut(file) {
             Some(wait) if wait.held => (wait.doubted, wait.until) = (false, until),
             _ => {
-                drop(self.waits.insert(file.clone(), Wait { held: true, until, ..Wait::new(now) }))
+                let wait = Wait { held: true, until, ..Wait::new(now) };
+                self.waits.insert(file.clone(), wait);
             }
         }
     }
