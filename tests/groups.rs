@@ -128,6 +128,43 @@ fn a_broken_one_holds_the_other_back_until_it_is_put_right() {
     server.stop().unwrap();
 }
 
+/// A zone's text in a file that is named after another one.
+fn moved(version: u32) -> String {
+    format!("$ORIGIN lab.example.\n{}", text(version))
+}
+
+#[test]
+fn a_zone_that_moves_to_another_file_changes_with_the_other() {
+    let lab = Lab::new();
+    let server = lab.start();
+    lab.save("forward.zone", &moved(2));
+    fs::remove_file(lab.path("zones").join(FORWARD)).unwrap();
+    lab.save(REVERSE, "broken\n");
+    waits_for(&server, "error[Z013]: ");
+    assert_eq!(served(&server), [address(1), address(1)]);
+    lab.write(REVERSE, 2);
+    let is_done = || {
+        let is_new = |which: usize| server.address_of(NAMES[which]) == address(2);
+        assert!(!is_new(0) || is_new(1), "the forward zone alone is new");
+        served(&server) == [address(2), address(2)]
+    };
+    assert!(wait_until(is_done), "{:?}\n{}", served(&server), server.log());
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_broken_file_that_serves_nothing_holds_nobody_back() {
+    let lab = Lab::new();
+    let server = lab.start();
+    lab.save("old.zone", &moved(1));
+    waits_for(&server, "(Z003)");
+    lab.save("old.zone", "broken\n");
+    waits_for(&server, "old.zone: not loaded; lab.example. goes on from ");
+    lab.write(REVERSE, 2);
+    server.becomes(NAMES[1], &address(2));
+    server.stop().unwrap();
+}
+
 #[test]
 fn when_the_group_is_no_more_what_waited_is_served() {
     let lab = Lab::new();

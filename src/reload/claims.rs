@@ -38,7 +38,7 @@ pub(super) struct File {
     pub(super) version: Version,
     pub(super) outcome: Outcome,
     /// Whether it has held the zone that it claims.
-    has_held: bool,
+    pub(super) has_held: bool,
     /// What is known for its next reading, if it is large.
     pub(super) known: Option<Known>,
     /// Since when it is not in its folder any more.
@@ -250,11 +250,9 @@ impl Claims {
         let before = self.files.get(file);
         let again = before.is_some_and(|old| !old.is_good() && old.version == version);
         let former = before.and_then(|old| old.outcome.apex());
-        let keeps = before.is_some_and(|old| old.has_held)
-            || former.as_ref().is_some_and(|apex| self.serves(apex, file));
-        let claim = if keeps { former.clone() } else { apex.or(former.clone()) };
+        let (has_held, claim) = (self.keeps_claim(file), self.would_claim(file, apex));
         let outcome = Outcome::Bad(claim.clone().map(Box::new));
-        self.files.insert(file.clone(), File { has_held: keeps, ..File::new(version, outcome) });
+        self.files.insert(file.clone(), File { has_held, ..File::new(version, outcome) });
         if let Some(former) = former.filter(|former| Some(former) != claim.as_ref()) {
             self.leave(&former, file, now, step);
         }
@@ -340,12 +338,17 @@ impl News<'_> {
 }
 
 impl Held {
+    /// Whether it is served as its file says, and the file is there.
+    pub(super) fn is_live(&self) -> bool {
+        self.zone.is_some() && !self.stale && self.orphaned.is_none()
+    }
+
     pub(super) fn live(file: &Arc<Path>, zone: &Arc<Zone>) -> Held {
         Held { by: file.clone(), zone: Some(zone.clone()), stale: false, orphaned: None }
     }
 
     /// Whether a good file takes the zone from the one that holds it.
-    fn yields_to(&self, file: &Path, apex: &NameBuf, starting: bool) -> bool {
+    pub(super) fn yields_to(&self, file: &Path, apex: &NameBuf, starting: bool) -> bool {
         let better = is_named_after(file, apex) && !is_named_after(&self.by, apex);
         self.zone.is_none() || self.orphaned.is_some() || (starting && better)
     }

@@ -12,19 +12,19 @@
 //! ```
 //!
 //! What is held back counts as broken (Z013): the last good versions of all go on. It is read again with
-//! the rest of its group, or when what it waits for may be no more: a zone has ended, or the groups are
-//! other ones.
+//! the rest of its group, or when what it waits for may be no more: a file has come or gone, a zone has
+//! ended, or the groups are other ones. What holds it back is found in [`hindrance`](super::hindrance).
 
 use super::Step;
 use super::folder::Fingerprint;
 use super::library::Library;
 use super::load::{Loaded, origin_of};
+use super::notice::Notice;
 use super::reading::Reading;
-use super::serial::SerialStep;
 use super::version::Version;
 use crate::diag::{Diagnostic, Report, Span, codes};
 use crate::name::NameBuf;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,8 +39,9 @@ const QUIET_WAIT_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     gathering: BTreeMap<String, Gathering>,
-    /// The files whose new versions wait for others to be put right.
-    held_back: BTreeSet<Arc<Path>>,
+    /// The files whose new versions wait for others to be put right, the groups of these, and the files
+    /// that they wait for.
+    held_back: BTreeMap<Arc<Path>, (String, Arc<Path>)>,
 }
 
 /// A group of which a file changed.
@@ -54,9 +55,8 @@ struct Gathering {
 
 /// What was read of a group.
 pub(super) struct GroupReading {
+    group: String,
     readings: Vec<Reading>,
-    /// A file that is not there, though its zone is served.
-    missing: Option<Arc<Path>>,
 }
 
 impl Library {
@@ -65,10 +65,14 @@ impl Library {
         self.options.choices.groups.find(apex.as_name(), |group| Some(group.clone()))
     }
 
-    /// The group that the zone of a file belongs to.
+    /// The group that a file belongs to: the one that it waits for, or that of its zone. What zone a file
+    /// holds that was not read yet, only its name tells.
     pub(super) fn group_of(&self, file: &Path) -> Option<String> {
         if self.options.choices.groups.is_empty() {
             return None;
+        }
+        if let Some((group, _)) = self.groups.held_back.get(file) {
+            return Some(group.clone());
         }
         self.group_of_zone(&self.claims.claimed(file).or_else(|| origin_of(file))?)
     }
@@ -128,21 +132,13 @@ impl Library {
         let is_due = |group: &Gathering| group.until <= now && !self.is_incomplete(group);
         let groups = self.groups.gathering.iter().filter(|(_, group)| is_due(group));
         let due: Vec<_> = groups.map(|(name, _)| name.clone()).collect();
-        let groups = due.iter().filter_map(|name| self.groups.gathering.remove(name));
+        let groups = due.into_iter().filter_map(|name| self.groups.gathering.remove_entry(&name));
         let groups: Vec<_> = groups.collect();
-        groups.into_iter().map(|group| self.read_group(&group)).collect()
-    }
-
-    fn read_group(&self, group: &Gathering) -> GroupReading {
-        let (mut readings, mut missing) = (Vec::new(), None);
-        for file in group.files.keys() {
-            match self.read(file) {
-                Some(reading) => readings.push(reading),
-                None if self.claims.serves_from(file) => missing = Some(file.clone()),
-                None => {}
-            }
-        }
-        GroupReading { readings, missing }
+        let read = |(group, Gathering { files, .. })| {
+            let readings = files.keys().filter_map(|file| self.read(file)).collect();
+            GroupReading { group, readings }
+        };
+        groups.into_iter().map(read).collect()
     }
 
     /// Whether a file of the group is yet to become whole.
@@ -160,44 +156,45 @@ impl Library {
     /// Takes what was read of a group, if all of it counts; else the group is waited for again.
     pub(super) fn judge_group(
         &mut self,
-        group: GroupReading,
+        reading: GroupReading,
         written: &HashSet<Arc<Path>>,
         now: Instant,
         step: &mut Step,
     ) {
-        let GroupReading { readings, missing } = group;
+        let GroupReading { group, readings } = reading;
         let mut count = true;
         for reading in &readings {
             count &= self.counts(reading, written, now); // each that does not is waited for
         }
         if count {
-            return self.commit_group(readings, missing, now, step);
+            return self.commit_group(&group, readings, now, step);
         }
         for Reading { file, .. } in readings {
-            if let Some(group) = self.group_of(&file) {
-                self.gather(group, file, now);
-            }
+            self.gather(group.clone(), file, now);
         }
     }
 
     /// Takes what was read of a group: if something in it is broken, nothing in it is new.
     pub(super) fn commit_group(
         &mut self,
+        group: &str,
         mut readings: Vec<Reading>,
-        missing: Option<Arc<Path>>,
         now: Instant,
         step: &mut Step,
     ) {
         for Reading { file, loaded, .. } in &mut readings {
             self.number(file, loaded, step);
         }
-        let mut broken = readings.iter().filter(|reading| reading.loaded.zone.is_none());
-        let broken = broken.next().map(|reading| reading.file.clone()).or(missing);
+        let hindrance = self.hindrance(group, &readings);
+        if hindrance.is_none() {
+            self.give_up_zones(&readings, now, step);
+        }
         for mut reading in readings {
-            match broken.as_ref().filter(|_| self.is_new(&reading)) {
-                Some(broken) => {
-                    hold_back(&reading.file, &mut reading.loaded, broken);
-                    self.groups.held_back.insert(reading.file.clone());
+            match hindrance.as_ref().filter(|by| self.is_held_back(&reading, by)) {
+                Some(hindrance) => {
+                    hold_back(&reading.file, &mut reading.loaded, hindrance);
+                    let waits_for = (group.into(), hindrance.clone());
+                    self.groups.held_back.insert(reading.file.clone(), waits_for);
                 }
                 None => drop(self.groups.held_back.remove(&reading.file)),
             }
@@ -205,16 +202,34 @@ impl Library {
         }
     }
 
-    /// Whether a reading gave another version of a zone that has one already.
-    fn is_new(&self, reading: &Reading) -> bool {
-        let Some(zone) = &reading.loaded.zone else { return false };
-        let before = self.last_good(&reading.file, &zone.apex().to_buf());
-        before.is_some_and(|before| SerialStep::of(&before, zone).is_some())
+    /// Has what waits for others read again if a file came or went, or a zone ended: what it waits for may
+    /// be no more.
+    pub(super) fn free_what_waited_for(&mut self, told: &[Notice]) {
+        let frees = |notice: &Notice| {
+            matches!(
+                notice,
+                Notice::Ending { .. }
+                    | Notice::Returned { .. }
+                    | Notice::Removed { .. }
+                    | Notice::TookOver { .. }
+                    | Notice::Folder { .. }
+            )
+        };
+        let is_idle = |(_, hindrance): &(String, Arc<Path>)| self.claims.is_idle(hindrance);
+        if told.iter().any(frees) || self.groups.held_back.values().any(is_idle) {
+            self.free_held_back();
+        }
     }
 
-    /// Has the versions read again that wait for others, as what they wait for may be no more.
-    pub(super) fn free_held_back(&mut self) {
-        self.queue.append(&mut self.groups.held_back);
+    /// The groups are other ones: all that waits for others is looked at anew.
+    pub(super) fn regroup(&mut self) {
+        let gathering = std::mem::take(&mut self.groups.gathering);
+        self.queue.extend(gathering.into_values().flat_map(|group| group.files.into_keys()));
+        self.free_held_back();
+    }
+
+    fn free_held_back(&mut self) {
+        self.queue.extend(std::mem::take(&mut self.groups.held_back).into_keys());
     }
 }
 

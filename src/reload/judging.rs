@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Library {
-    /// Takes a reading that counts.
+    /// Takes a reading that counts. A zone that turns out to be of a group waits for the rest of it.
     pub(super) fn judge(
         &mut self,
         reading: Reading,
@@ -27,8 +27,13 @@ impl Library {
         now: Instant,
         step: &mut Step,
     ) {
-        if self.counts(&reading, written, now) {
-            self.commit(reading, now, step);
+        if !self.counts(&reading, written, now) {
+            return;
+        }
+        let zone = reading.loaded.zone.as_ref();
+        match zone.and_then(|zone| self.group_of_zone(&zone.apex().to_buf())) {
+            Some(group) => self.gather(group, reading.file, now),
+            None => self.commit(reading, now, step),
         }
     }
 

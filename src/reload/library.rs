@@ -119,11 +119,8 @@ impl Library {
         if ending || self.sweep_at.is_some_and(|at| at <= now) {
             self.sweep(now, &mut step);
             let told_before = step.notices.len();
-            let heirs = self.claims.expire(now, &mut step);
-            self.queue.extend(heirs);
-            if ending {
-                self.free_held_back();
-            }
+            self.expire(now, &mut step);
+            self.free_what_waited_for(&step.notices);
             self.name_who_misses(told_before, &mut step);
         }
         self.take_due(now);
@@ -169,8 +166,8 @@ impl Library {
                 None => self.commit(reading, now, &mut step),
             }
         }
-        for readings in groups.into_values() {
-            self.commit_group(readings, None, now, &mut step);
+        for (group, readings) in groups {
+            self.commit_group(&group, readings, now, &mut step);
         }
         self.arm(listing);
         self.trust.forget();

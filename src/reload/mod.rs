@@ -25,6 +25,7 @@ mod debounce;
 mod earlier;
 pub mod folder;
 mod groups;
+mod hindrance;
 mod include;
 mod judging;
 pub mod library;

@@ -40,7 +40,7 @@ impl Library {
     pub(super) fn choose(&mut self, mut choices: Choices, step: &mut Step) {
         self.claims.numbering.policies = std::mem::take(&mut choices.serials);
         self.options.choices = choices;
-        self.free_held_back();
+        self.regroup();
         self.say_if_forgetful(step);
     }
 

@@ -1,19 +1,22 @@
 //! Whatever happened to a folder and whenever it was looked at: once all is quiet, what is served is what
-//! a start would serve, but for last good versions. In every second world all zones belong together: no new
-//! version is served while a file is broken.
+//! a start would serve, but for last good versions. In every second world the zones belong together: no new
+//! version of one is served while another one's file is broken or missing. One file is named after no zone
+//! and holds any.
 //!
 //! A seed decides what is written, replaced, broken, renamed and removed, and when a step is taken; the
 //! files are real, the time is not. A failing seed is printed; `SEED=n` runs it alone. `ZONESMITH_LONG=1`
 //! runs a hundred times as many.
 
+use super::claims::Held;
 use super::notice::Notice;
 use super::testing::{read, shown};
 use super::{Choices, Library, Options, Sources, Step, WatchMode};
+use crate::name::NameBuf;
 use crate::zone::set::ZoneSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -25,6 +28,8 @@ const PAST: [u64; 1] = [845];
 const STEPS: usize = 60;
 /// Of these there are zones, and a file named after each.
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+/// The files.
+const FILES: [&str; 5] = ["a", "b", "c", "d", "x"];
 /// Longer than anything waits: for files to stand still, for a removal to be believed.
 const QUIET: Duration = Duration::from_secs(700);
 
@@ -120,11 +125,11 @@ impl World {
 
     /// Every file is good.
     fn mend(&mut self) {
-        for name in NAMES {
+        for name in FILES {
             if self.files.get(name).is_some_and(|said| self.serves(said).is_none()) {
                 self.serial += 1;
-                let said =
-                    Said { apex: name.into(), serial: self.serial, includes: false, broken: false };
+                let apex = if NAMES.contains(&name) { name } else { self.any_name() }.into();
+                let said = Said { apex, serial: self.serial, includes: false, broken: false };
                 fs::write(self.file(name), self.text(&said)).unwrap();
                 self.files.insert(name, said);
             }
@@ -143,6 +148,10 @@ impl World {
         NAMES[self.below(NAMES.len())]
     }
 
+    fn any_file(&mut self) -> &'static str {
+        FILES[self.below(FILES.len())]
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("z").join(name)
     }
@@ -154,8 +163,9 @@ impl World {
     /// A file says something new, written over what was there or renamed into place.
     fn write(&mut self) {
         self.serial += 1;
-        let name = self.any_name();
-        let apex = if self.below(6) == 0 { self.any_name() } else { name };
+        let name = self.any_file();
+        let is_other = self.below(6) == 0 || !NAMES.contains(&name);
+        let apex = if is_other { self.any_name() } else { name };
         let (includes, broken) = (self.below(4) == 0, self.below(5) == 0);
         let said = Said { apex: apex.to_string(), serial: self.serial, includes, broken };
         let text = self.text(&said);
@@ -194,7 +204,7 @@ impl World {
     }
 
     fn rename(&mut self) {
-        let (from, to) = (self.any_name(), self.any_name());
+        let (from, to) = (self.any_file(), self.any_file());
         if from != to
             && let Some(said) = self.files.remove(from)
         {
@@ -204,7 +214,7 @@ impl World {
     }
 
     fn remove(&mut self) {
-        let name = self.any_name();
+        let name = self.any_file();
         if self.files.remove(name).is_some() {
             fs::remove_file(self.file(name)).unwrap();
         }
@@ -213,15 +223,23 @@ impl World {
     /// Time passes, and the library looks what there is. Nothing is served that no file ever said.
     fn step(&mut self, time: Duration) {
         self.now += time;
-        for name in NAMES {
+        for name in FILES {
             let zone = self.files.get(name).and_then(|said| self.serves(said));
             self.held.extend(zone.map(|(apex, _)| (name, apex)));
         }
         let step = self.library.step(self.now);
-        let has_new = step.notices.iter().any(|notice| matches!(notice, Notice::Reloaded { .. }));
-        let mut files = self.library.claims.files.iter();
-        let is_broken = files.any(|(path, file)| !file.is_good() && path.exists());
-        assert!(!(self.is_group && has_new && is_broken), "{:?}", step.notices);
+        let given_up: Vec<_> = step.notices.iter().filter_map(given_up).collect();
+        let gives_up = |of: &Path| given_up.iter().any(|(_, file)| *file == of);
+        let is_new = |notice: &Notice| match notice {
+            Notice::Reloaded { file, .. } => !gives_up(file),
+            Notice::TookOver { step, .. } => step.is_some(),
+            _ => false,
+        };
+        let has_new = step.notices.iter().any(is_new);
+        let mut others = self.library.claims.zones.iter();
+        let is_whole =
+            others.all(|(apex, held)| held.is_live() || given_up.iter().any(|(up, _)| *up == apex));
+        assert!(!(self.is_group && has_new) || is_whole, "{:?}", step.notices);
         apply(&mut self.zones, step);
     }
 
@@ -244,10 +262,12 @@ impl World {
             let good =
                 good.filter(|(of, _)| of == apex).map(|(_, serial)| format!("live {serial}"));
             let good: Vec<String> = good.collect();
-            let waits =
-                self.is_group && self.files.values().any(|said| self.serves(said).is_none());
+            let waits = self.is_group && self.is_hindered();
             let right = match (good.contains(&served), self.is_broken(apex)) {
-                (false, _) if waits && !good.is_empty() => served.starts_with("stale"),
+                (false, _) if waits && served.is_empty() => {
+                    good.is_empty() || self.is_yet_to_come(apex)
+                }
+                (false, _) if waits => !served.starts_with("live"),
                 (true, _) => good.len() > 1 || served == started,
                 (false, true) => !served.starts_with("live"),
                 (false, false) => good.is_empty() && served.is_empty() && started.is_empty(),
@@ -255,6 +275,21 @@ impl World {
             let files = &self.files;
             assert!(right, "{apex}. is {served:?}, {started:?} after a start: {files:#?}");
         }
+    }
+
+    /// Whether a file is broken whose zone is not served as another one says.
+    fn is_hindered(&self) -> bool {
+        let claims = &self.library.claims;
+        let broken = self.files.iter().filter(|(_, said)| self.serves(said).is_none());
+        let mut zones = broken.filter_map(|(name, _)| claims.claimed(&self.file(name)));
+        zones.any(|apex| !claims.zones.get(&apex).is_some_and(Held::is_live))
+    }
+
+    /// Whether a file says that it is the zone, and its former one goes on.
+    fn is_yet_to_come(&self, apex: &str) -> bool {
+        let saying = self.files.iter().filter(|(_, said)| said.apex == apex);
+        let files: BTreeSet<PathBuf> = saying.map(|(name, _)| self.file(name)).collect();
+        self.library.zones().any(|held| held.stale && files.contains(held.file))
     }
 
     /// Whether a file that is broken now says that it is the zone, or was it once.
@@ -265,12 +300,21 @@ impl World {
     }
 }
 
+/// The zone that a file holds no more, and the file: what it holds now does not wait for it.
+fn given_up(notice: &Notice) -> Option<(&NameBuf, &Path)> {
+    match notice {
+        Notice::Ending { apex, file, .. } => Some((apex, file)),
+        _ => None,
+    }
+}
+
 /// A library that looks by itself, when it is told the time.
 fn start(dir: &TempDir, is_group: bool) -> (Library, Step) {
     let sources = Sources { paths: vec![dir.path().join("z")], ..Sources::default() };
     let mut choices = Choices::default();
     if is_group {
-        choices.groups.set("*".parse().unwrap(), "all".into());
+        let zones = NAMES.map(|name| format!("{name}.").parse().unwrap());
+        zones.into_iter().for_each(|zone| choices.groups.set(zone, "all".into()));
     }
     let options = Options { watch: WatchMode::Poll, choices, ..Options::default() };
     Library::load_all_with(read, sources, options)

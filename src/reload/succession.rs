@@ -54,15 +54,20 @@ impl Claims {
 
     /// Ends the zones whose files have been away for long enough, or gives them to the next
     /// claimant. The files must just have been looked at ([`Claims::see`]). Gives those that are to be
-    /// read once more.
-    pub(super) fn expire(&mut self, now: Instant, step: &mut Step) -> Vec<Arc<Path>> {
+    /// read once more. A zone that `waits` for others goes on as it is until that reading.
+    pub(super) fn expire(
+        &mut self,
+        waits: impl Fn(&NameBuf) -> bool,
+        now: Instant,
+        step: &mut Step,
+    ) -> Vec<Arc<Path>> {
         let over = |since: Instant| now >= since + self.remove_after;
         let ends = |held: &Held| held.orphaned.is_some_and(over);
         let ended = self.zones.iter().filter(|(_, held)| ends(held));
         let heirs: BTreeMap<NameBuf, Option<Arc<Path>>> =
             ended.map(|(apex, _)| (apex.clone(), None)).collect();
         self.files.retain(|_, file| !file.gone.is_some_and(over));
-        self.bequeath(heirs, step)
+        self.bequeath(heirs, waits, step)
     }
 
     /// The file that may hold `apex` claims it no more: the time runs.
@@ -94,8 +99,8 @@ impl Claims {
     ) {
         match self.zones.get(apex) {
             Some(held) if held.by == *file && held.zone.is_none() => {
-                let heirs = self.bequeath(BTreeMap::from([(apex.clone(), None)]), step);
-                debug_assert!(heirs.is_empty(), "there is no version to compare with");
+                let heirs = BTreeMap::from([(apex.clone(), None)]);
+                self.bequeath(heirs, |_| false, step); // there is no version to go on with
             }
             _ => self.orphan(apex, file, now, step),
         }
@@ -111,12 +116,39 @@ impl Claims {
         }
     }
 
+    /// Whether a file would serve a zone if it were good.
+    pub(super) fn would_serve(&self, file: &Path, apex: &NameBuf) -> bool {
+        let held = self.zones.get(apex);
+        held.is_none_or(|held| *held.by == *file || held.yields_to(file, apex, self.starting))
+    }
+
+    /// The zone that a file would claim if it were broken and spoke of `apex`.
+    pub(super) fn would_claim(&self, file: &Arc<Path>, apex: Option<NameBuf>) -> Option<NameBuf> {
+        let former = self.claimed(file);
+        match self.keeps_claim(file) {
+            true => former,
+            false => apex.or(former),
+        }
+    }
+
+    /// Whether a file is gone, and holds no zone.
+    pub(super) fn is_idle(&self, file: &Arc<Path>) -> bool {
+        let is_there = self.files.get(file).is_some_and(|file| file.gone.is_none());
+        !is_there && self.zones.values().all(|held| held.by != *file)
+    }
+
+    /// Whether a file that breaks claims the zone that it did.
+    pub(super) fn keeps_claim(&self, file: &Arc<Path>) -> bool {
+        self.files.get(file).is_some_and(|old| old.has_held) || self.serves_from(file)
+    }
+
     /// Gives each of these zones to the file that is to hold it: one that is good before one that
     /// is not, then the one named after the zone, then the first by name. Without one it ends. Gives
     /// the files that are to be read once more.
     fn bequeath(
         &mut self,
         mut heirs: BTreeMap<NameBuf, Option<Arc<Path>>>,
+        waits: impl Fn(&NameBuf) -> bool,
         step: &mut Step,
     ) -> Vec<Arc<Path>> {
         if heirs.is_empty() {
@@ -134,7 +166,11 @@ impl Claims {
             }
         }
         let heirs = heirs.into_iter();
-        heirs.filter_map(|(apex, heir)| self.inherit(apex, heir, step)).collect()
+        let inherit = |(apex, heir)| {
+            let waits = waits(&apex);
+            self.inherit(apex, heir, waits, step)
+        };
+        heirs.filter_map(inherit).collect()
     }
 
     fn rank<'a>(&self, path: &'a Arc<Path>, apex: &NameBuf) -> (bool, bool, &'a Path) {
@@ -147,6 +183,7 @@ impl Claims {
         &mut self,
         apex: NameBuf,
         heir: Option<Arc<Path>>,
+        waits: bool,
         step: &mut Step,
     ) -> Option<Arc<Path>> {
         let held = self.zones.remove(&apex)?;
@@ -158,8 +195,7 @@ impl Claims {
         match (self.files.get(&file).map(|file| &file.outcome), &held.zone) {
             (Some(Outcome::Good(zone)), _) => {
                 let zone = zone.clone();
-                self.take_over(apex, held, file, zone, step);
-                None
+                self.take_over(apex, held, file.clone(), (zone, waits), step).then_some(file)
             }
             (_, Some(zone)) => {
                 step.serve(&apex, Slot::Stale(zone.clone()));
@@ -174,22 +210,28 @@ impl Claims {
         }
     }
 
-    /// A good heir serves its own version.
+    /// A good heir serves its own version; or, if that `waits` for others, goes on with the one before
+    /// until they are read together. Says whether that is so.
     fn take_over(
         &mut self,
         apex: NameBuf,
         held: Held,
         file: Arc<Path>,
-        mut zone: Arc<Zone>,
+        (mut zone, waits): (Arc<Zone>, bool),
         step: &mut Step,
-    ) {
+    ) -> bool {
         let old = held.zone.unwrap_or_else(|| zone.clone());
         let numbered = self.numbering.of(&zone, old.serial(), Some(&old));
         if let Some((serial, _)) = numbered {
             Arc::make_mut(&mut zone).set_serial(serial);
         }
-        step.serve(&apex, Slot::Live(zone.clone()));
-        self.zones.insert(apex.clone(), Held::live(&file, &zone));
+        let waits = waits && SerialStep::of(&old, &zone).is_some();
+        let (zone, numbered) = if waits { (old.clone(), None) } else { (zone, numbered) };
+        if !waits {
+            step.serve(&apex, Slot::Live(zone.clone()));
+        }
+        let stale = waits && held.stale;
+        self.zones.insert(apex.clone(), Held { stale, ..Held::live(&file, &zone) });
         step.notices.push(Notice::TookOver {
             apex,
             file,
@@ -198,6 +240,7 @@ impl Claims {
             numbered: numbered.map(|(_, numbered)| numbered),
             step: SerialStep::of(&old, &zone),
         });
+        waits
     }
 
     /// A broken heir has the last good version go on, as a file does that breaks. Its next reading
