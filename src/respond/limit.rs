@@ -11,13 +11,17 @@ use crate::rr::table;
 use crate::wire::request::Question;
 use crate::wire::response::Response;
 use crate::zone::Position;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 impl State {
     /// Why what comes from there is not even read. Nobody listens on port 0; and who makes a server
-    /// talk to itself is no asker.
+    /// talk to itself is no asker. Who listens everywhere does so on all of 127.0.0.0/8 (RFC 1122 §3.2.1.3).
     pub(super) fn ignores(&self, source: &SocketAddr) -> Option<Silence> {
-        let is_own = |own: &SocketAddr| own.port() == source.port() && own.ip() == source.ip();
+        let is_own = |own: &SocketAddr| {
+            own.port() == source.port()
+                && (own.ip() == source.ip()
+                    || own.ip() == Ipv4Addr::UNSPECIFIED && source.ip().is_loopback())
+        };
         match source.port() {
             0 => Some(Silence::PortZero),
             _ if self.own_addresses.iter().any(is_own) => Some(Silence::OwnAddress),
@@ -150,17 +154,20 @@ mod tests {
     #[test]
     fn a_server_does_not_answer_itself() {
         let mut state = State::new(Policy::default());
-        state.own_addresses =
-            vec!["192.0.2.1:53".parse().unwrap(), "[2001:db8::1]:53".parse().unwrap()];
+        state.own_addresses = ["192.0.2.1:53", "[2001:db8::1]:53", "0.0.0.0:5300"]
+            .map(|own| own.parse().unwrap())
+            .into();
         let mut outcome = |source: &str| {
             let from = Peer { transport: Transport::Udp, source: source.parse().unwrap() };
             respond(&[0; 12], from, Now::default(), &mut state, &mut Vec::new())
         };
-        for own in ["192.0.2.1:53", "[2001:db8::1]:53"] {
+        for own in ["192.0.2.1:53", "[2001:db8::1]:53", "127.0.0.5:5300"] {
             assert_eq!(outcome(own), Outcome::Drop(Silence::OwnAddress), "{own}");
         }
         assert_eq!(outcome("192.0.2.1:0"), Outcome::Drop(Silence::PortZero));
-        for other in ["192.0.2.1:54", "192.0.2.2:53", "[2001:db8::2]:53"] {
+        for other in
+            ["192.0.2.1:54", "192.0.2.2:53", "[2001:db8::2]:53", "127.0.0.5:53", "192.0.2.1:5300"]
+        {
             assert!(matches!(outcome(other), Outcome::Send(_)), "{other}");
         }
     }

@@ -95,7 +95,8 @@ fn bind_each(addresses: &[SocketAddr]) -> Result<(Vec<Listener>, Vec<ListenError
 }
 
 /// From where datagrams would come that the server had sent to itself: the addresses it listens on,
-/// and for a wildcard those that the machine has now.
+/// and for a wildcard those that the machine has now. One that comes later is not known: it gets an answer,
+/// which is a response and gets none.
 pub(super) fn own_addresses(listeners: &[Listener]) -> Vec<SocketAddr> {
     let mut own: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local).collect();
     for wildcard in listeners.iter().filter(|listener| listener.wildcard) {
