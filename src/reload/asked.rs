@@ -60,8 +60,7 @@ impl Library {
     /// How many zones are served as their files say, which must be there to see, and how many files are
     /// not.
     fn reloaded_all(&self, writing: usize) -> Notice {
-        let is_good = |held: &Held| held.zone.is_some() && !held.stale && held.orphaned.is_none();
-        let live = |held: &&Held| is_good(held) && self.listing.get(&held.by).is_some();
+        let live = |held: &&Held| held.is_live() && self.listing.get(&held.by).is_some();
         let zones = self.claims.zones.values().filter(live).count();
         let there = self.claims.files.values().filter(|file| file.gone.is_none());
         Notice::ReloadedAll { zones, rejected: there.count().saturating_sub(zones), writing }
