@@ -10,7 +10,7 @@ use std::io::Write;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use support::program::{Ended, ended, folder, write, zonesmith};
+use support::program::{Ended, ended, folder, free_port, write, zonesmith};
 use support::query::Transport;
 use support::server::{Server, wait_until};
 use tempfile::TempDir;
@@ -383,6 +383,15 @@ fn check_says_before_a_start_what_that_would_say() {
         assert_eq!(code, Some(0), "{stdout}");
         assert!(stdout.ends_with("can be used\n1 file: 0 errors, 0 warnings\n"), "{stdout}");
     }
+}
+
+#[test]
+fn an_address_that_is_named_twice_is_bound_once() {
+    let lab = Lab::new("zones = \"zones\"\n");
+    let address = format!("127.0.0.1:{}", free_port());
+    let server = lab.start(&["--listen", &address, "--listen", &address]);
+    assert_eq!(server.log().matches(&format!("listening on {address}")).count(), 1);
+    server.stop().unwrap();
 }
 
 #[test]

@@ -116,6 +116,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_begin_with_a_byte_order_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("partner.key");
+        fs::write(&path, format!("\u{feff}{KEY}")).unwrap();
+        let mut keys = Keys::default();
+        read(&path, &mut keys).unwrap();
+        assert_eq!(keys.iter().count(), 1);
+    }
+
+    #[test]
     fn who_else_may_read_a_file_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("partner.key");
